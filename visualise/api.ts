@@ -1,8 +1,6 @@
 import { type Context, Hono } from "hono";
-import type { Dimension } from "../lib/project/dashboard.ts";
 import type { AnswerCache } from "./http/answer_cache.ts";
 import {
-  type Names,
   readBatch,
   readChanges,
   readOverview,
@@ -10,6 +8,7 @@ import {
   readRows,
   type Sources,
 } from "./answers.ts";
+import { readFilters, readNames, readShown } from "./http/request_filters.ts";
 import {
   readBatchNumber,
   readStretch,
@@ -44,17 +43,7 @@ export interface ApiOptions extends Sources {
   asksForToken: boolean;
 }
 
-/** Names that a filter may have at once. */
-const FILTER_NAMES_MAX = 50;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/;
-/** The formats of filters, by name, and what messages call them. */
-const FORMS: Record<string, { pattern: RegExp; what: string }> = {
-  month: { pattern: /^\d{4}-(0[1-9]|1[0-2])$/, what: "month: YYYY-MM" },
-  from: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
-  to: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
-  period: { pattern: /^(12m|all)$/, what: "period: 12m or all" },
-};
-
 /** The pages' API, as JSON. Throws a `RangeError` for invalid requests. */
 export function createApi(options: ApiOptions): Hono {
   const api = new Hono();
@@ -136,29 +125,33 @@ function addOverviewRoute(api: Hono, options: ApiOptions): void {
   api.get("/overview/:batch", async (context) => {
     const batch = await readBatchNumber(context, newest);
     const days = readFilters(context, ["from", "to", "period"]);
-    const names = readNames(
-      context,
-      (await company.subjects()).flatMap(boardsOf),
-    );
+    const subjects = await company.subjects();
+    const names = readNames(context, subjects.flatMap(boardsOf));
+    const shown = readShown(context, { subjects, names });
     const key = [batch, ...days, JSON.stringify(names)];
     const all = () =>
       kept.get(
         ["overview", ...key],
         () => readOverview(options, { batch, days, names }),
       );
-    const [lists, currency = null] = readFilters(context, [
-      "lists",
-      "currency",
-    ]);
-    if (lists == null) return json(context, await all());
+    if (shown === undefined) return json(context, await all());
+    const known: string[] = decodeJson(
+      await kept.get(
+        ["currencies", ...key],
+        async () => decodeJson(await all()).currencies,
+      ),
+    );
+    const { lists, currency } = shown;
+    // Those without figures share one answer: made-up ones would fill the cache.
+    const code = currency === null || known.includes(currency) ? currency : "";
     return json(
       context,
       await kept.get(
-        ["shown", ...key, lists, currency],
+        ["shown", ...key, lists, code],
         async () =>
-          shownFigures(decodeJson(await all()), await company.subjects(), {
+          shownFigures(decodeJson(await all()), subjects, {
             lists,
-            currency,
+            currency: code,
           }),
       ),
     );
@@ -243,33 +236,6 @@ function addRecordRoutes(api: Hono, options: ApiOptions): void {
 
 function json(context: Context, answer: Encoded): Response {
   return sendEncoded(context, answer, { "content-type": "application/json" });
-}
-
-/** Reads the filters of a query string, by name; null if not given. */
-function readFilters(
-  { req }: Context,
-  names: readonly string[],
-): (string | null)[] {
-  return names.map((name) => {
-    const value = req.query(name) ?? "";
-    if (value === "") return null;
-    const form = FORMS[name];
-    if (form !== undefined && !form.pattern.test(value)) {
-      throw new RangeError(`"${value.slice(0, 40)}" is not a ${form.what}`);
-    }
-    return value;
-  });
-}
-
-/** Reads the names that a query string filters by, by dimension. */
-function readNames(
-  { req }: Context,
-  dimensions: readonly Dimension[],
-): Names {
-  return Object.fromEntries(dimensions.flatMap(({ name }) => {
-    const given = (req.queries(name) ?? []).filter((one) => one !== "");
-    return given.length === 0 ? [] : [[name, given.slice(0, FILTER_NAMES_MAX)]];
-  }));
 }
 
 /** Reads a record's key from a path, each part of it encoded. */

@@ -167,3 +167,53 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+testPage(
+  "a currency of the address counts for the past and for now",
+  async () => {
+    await using platform = await loaded();
+    const { client } = platform.source;
+    const inCurrency = (id: number, units: number, currency: number) => [
+      insertOrder(id, units),
+      `update sales_order set currency_id = ${currency}
+      where sales_order_id = ${id}`,
+    ];
+    await execute(client, ...inCurrency(50, 100, 2));
+    await platform.run();
+    await execute(
+      client,
+      ...inCurrency(51, 50, 2),
+      ...inCurrency(52, 300, 3),
+    );
+    await platform.run();
+    await using served = new Served(platform);
+    const address = await served.address;
+    const of = async (currency: string) => {
+      await page.goto(`${address}?at=2&period=all&currency=${currency}`);
+      await batchShown(page, 2);
+      return [
+        await page.locator("#currency [aria-pressed=true]").innerText(),
+        await page.locator("#headline").innerText(),
+        (await page.locator("[data-card=sales]").innerText()).split("\n")
+          .filter((line) => line !== "").slice(1),
+      ];
+    };
+    const { page, errors } = await open(address);
+
+    assert.deepEqual(await of("USD"), [
+      "USD",
+      "Sales: ▲ 50% (+US$50) since then.",
+      ["US$100", "1 order", "now US$150 ▲ 50%"],
+    ]);
+    // There was none then, and there never was the other.
+    assert.deepEqual(
+      await of("EUR"),
+      ["EUR", "", ["€0", "0 orders", "now €300"]],
+    );
+    assert.deepEqual(
+      await of("XYZ"),
+      ["XYZ", "", ["XYZ\u00a00", "0 orders", "now XYZ\u00a00"]],
+    );
+    assert.deepEqual(errors, []);
+  },
+);

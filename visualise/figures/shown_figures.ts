@@ -4,9 +4,9 @@ import { isSplit } from "./subject_sql.ts";
 
 /** What a page shows of the figures. */
 export interface Shown {
-  /** The subject whose lists it shows; cards and charts are of all subjects. */
+  /** The subject whose lists it shows, or empty; cards and charts are of all. */
   lists: string;
-  /** The currency; null: the one that is shown first. */
+  /** The currency; null: the one that is shown first; empty: none. */
   currency: string | null;
 }
 

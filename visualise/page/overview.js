@@ -35,7 +35,7 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
     get(
       `api/overview/${one}?${new URLSearchParams({
         ...chosen,
-        lists: chosenCard()?.subject.name ?? "none",
+        lists: chosenCard()?.subject.name ?? "",
         ...shown,
       })}`,
       signal,
@@ -52,11 +52,12 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
   const { currency, period } = answer;
   // Another currency may have become the first since then, and what was last
   // sold then may be longer ago than twelve months.
-  const alike = newest === null ||
-      newest.currency === currency && newest.period === period
+  const isAlike = newest?.period === period &&
+    (asked.currency !== "" || newest.currency === currency);
+  const alike = newest === null || isAlike
     ? newest
     : await figuresAt(newestBatch(), {
-      currency,
+      currency: asked.currency || currency,
       period: period === "days" ? asked.period : period,
     });
   // With nothing in the last twelve months, it answers with all: no comparison.
@@ -108,7 +109,9 @@ function chosenCard() {
  * @param {Overview} answer
  */
 export function showFigures(batch, answer) {
-  const { currency, currencies } = answer;
+  const { currencies } = answer;
+  // The answer before may be passed by in one that was chosen since.
+  const currency = param("currency") ?? answer.currency;
   // What is asked for stays on offer even if it has no figures.
   const listed = [...new Set([...currencies, param("currency") ?? ""])]
     .filter((code) => code !== "").sort();
