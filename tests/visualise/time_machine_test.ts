@@ -215,6 +215,47 @@ testPage(
   },
 );
 
+testPage("what is passed by has the currency just chosen", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.source.client,
+    "update sales_order set currency_id = 2 where sales_order_id = 3",
+  );
+  await platform.run();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(`${await served.address}?period=all`);
+  await batchShown(page, 3);
+  await page.locator("#track").hover();
+  await page.waitForFunction(`(async () => {
+    const { subjects } = await (await fetch("api/company")).json();
+    const known = performance.getEntriesByType("resource")
+      .filter(({ name }) => name.includes("/api/trail/"));
+    return known.length === subjects.filter((one) => one.has_trail).length;
+  })()`);
+  const late = Promise.withResolvers<void>();
+  await page.route("**/api/overview/*", async (route) => {
+    await late.promise;
+    await route.continue().catch(() => {});
+  });
+  await page.locator("[data-currency=USD]").click();
+  await pressStrip(page, 0.5);
+  await page.waitForFunction(
+    `document.querySelector("#batch").textContent !== "3"`,
+  );
+  const passed = [
+    await page.locator("#currency [aria-pressed=true]").innerText(),
+    await page.locator("[data-card=sales] .card-value").innerText(),
+  ];
+  late.resolve();
+  await page.mouse.up();
+
+  assert.equal(passed[0], "USD");
+  assert.match(passed[1] ?? "", /^US\$/);
+  assert.deepEqual(errors, []);
+});
+
 /** Waits until the strip has this many columns. */
 async function columnsAre(page: Page, count: number): Promise<void> {
   await page.waitForSelector(
