@@ -151,6 +151,13 @@ testPage("what a record refers to has the name of its time", async () => {
   assert.deepEqual(errors, []);
 });
 
+/** Lets the page fetch what it needs to pass by moments. */
+async function prepareTrails(page: Page): Promise<void> {
+  await page.evaluate(
+    `import("./scrub.js").then(({ prepareTrails }) => prepareTrails())`,
+  );
+}
+
 /** Presses the pointer at a place of the strip, from 0 to 1. */
 async function pressStrip(page: Page, place: number): Promise<void> {
   const box = await page.locator("#track").boundingBox();
@@ -215,6 +222,36 @@ testPage(
   },
 );
 
+testPage("the chart stays in its place while moments pass by", async () => {
+  await using platform = await loaded();
+  for (const id of [50, 51]) {
+    await execute(platform.source.client, insertOrder(id, 9000));
+    await platform.run();
+  }
+  await using served = new Served(platform);
+  const { page, errors } = await open(
+    `${await served.address}?period=all&at=2`,
+  );
+  await batchShown(page, 2);
+  await prepareTrails(page);
+  const headline = page.locator("#headline");
+  const top = async () =>
+    Math.round((await page.locator("#chart").boundingBox())?.y ?? 0);
+  const before = await top();
+  const said = await headline.innerText();
+  await pressStrip(page, 0.01);
+  await page.waitForSelector("body.passing");
+  const passed = [await top(), await headline.isVisible()];
+  await page.mouse.up();
+  await batchShown(page, 1);
+  const after = [await top(), await headline.isVisible()];
+
+  assert.match(said, /since then\.$/);
+  assert.deepEqual(passed, [before, false]);
+  assert.deepEqual(after, [before, true]);
+  assert.deepEqual(errors, []);
+});
+
 testPage("what is passed by has the currency just chosen", async () => {
   await using platform = await loaded();
   await execute(
@@ -227,13 +264,7 @@ testPage("what is passed by has the currency just chosen", async () => {
   await using served = new Served(platform);
   const { page, errors } = await open(`${await served.address}?period=all`);
   await batchShown(page, 3);
-  await page.locator("#track").hover();
-  await page.waitForFunction(`(async () => {
-    const { subjects } = await (await fetch("api/company")).json();
-    const known = performance.getEntriesByType("resource")
-      .filter(({ name }) => name.includes("/api/trail/"));
-    return known.length === subjects.filter((one) => one.has_trail).length;
-  })()`);
+  await prepareTrails(page);
   const late = Promise.withResolvers<void>();
   await page.route("**/api/overview/*", async (route) => {
     await late.promise;

@@ -23,7 +23,13 @@ import {
  * @param {Shown} chosen
  */
 export function showHeadline(overview, chosen) {
+  $("headline").style.visibility = "";
   refill($("headline"), ...wordsOf(overview, chosen));
+}
+
+/** Hides it until it is shown again, in its place: nothing below it moves. */
+export function hideHeadline() {
+  $("headline").style.visibility = "hidden";
 }
 
 /**

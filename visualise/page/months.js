@@ -13,7 +13,6 @@ import {
 import { drawPlot } from "./charts.js";
 import { $, make, refill } from "./elements.js";
 import { heading, month } from "./formats.js";
-import { showHeadline } from "./headline.js";
 import {
   currencyOf,
   figureOf,
@@ -36,7 +35,6 @@ const MONTHS_MAX = 600;
  * @param {Shown} shown
  */
 export function showMonths(overview, shown) {
-  showHeadline(overview, shown);
   const { batch, currency, card, today, since } = shown;
   const { subject } = card;
   const rows = rowsOf(overview.figures, card, { by: "month", currency });

@@ -7,6 +7,7 @@ import { showCards } from "./cards.js";
 import { cardsOf, ourCompany } from "./company.js";
 import { $, make, refill } from "./elements.js";
 import { filters, offerNames } from "./filters.js";
+import { showHeadline } from "./headline.js";
 import { showMonths } from "./months.js";
 import { readRows } from "./rows.js";
 import { get, newestBatch, pastBatch, shownBatch } from "./state.js";
@@ -94,6 +95,7 @@ function showOverview(batch, answer) {
     return;
   }
   shownLast = answer;
+  showHeadline(answer, shown);
   showBoards(answer, shown);
 }
 

@@ -4,6 +4,7 @@
 import { param, view } from "./address.js";
 import { ourCompany } from "./company.js";
 import { filters } from "./filters.js";
+import { hideHeadline } from "./headline.js";
 import { lastOverview, showFigures } from "./overview.js";
 import { get, newestBatch } from "./state.js";
 import { asked, closerStretch } from "./zoom.js";
@@ -83,6 +84,8 @@ export function showAt(/** @type {import("./strip.js").Span} */ span) {
         .filter((row) => (row.month ?? "") >= since),
     };
   }
+  // What is passed by has nothing to be compared with.
+  hideHeadline();
   showFigures(span.batch, {
     ...last,
     snapshot_time: span.time,
