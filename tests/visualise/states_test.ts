@@ -76,7 +76,9 @@ testPage(
     await page.locator("#to-changes").click();
     await page.waitForSelector("#changes-list table");
 
-    assert.match(cards, /^Nothing is measured/);
+    assert.match(cards, /^Nothing is measured: no model is a fact, /);
+    // Who looks at it has a page, and no files.
+    assert.doesNotMatch(cards, /\.md/);
     assert.equal(large, false);
     assert.deepEqual(errors, []);
   },

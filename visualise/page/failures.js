@@ -86,7 +86,7 @@ function panel(/** @type {Stage} */ stage, /** @type {Stage[]} */ stages) {
       {},
       entry("What to do", [
         ...hint === null
-          ? ["Repair what the message names; docs/errors.md has it."]
+          ? ["Repair what the message names."]
           : withCode(ended(hint)),
         retryable ? " Each run tries it again, and may succeed by itself." : "",
         make(

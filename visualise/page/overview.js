@@ -89,7 +89,8 @@ function showOverview(batch, answer) {
         "p",
         { class: "none" },
         "Nothing is measured: no model is a fact, or no fact has its table " +
-          "yet. docs/dashboard.md says how to measure something.",
+          "yet. A fact is a model whose name begins with fact_, or whose " +
+          "header says Kind: fact.",
       ),
     );
     return;
