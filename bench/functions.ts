@@ -3,8 +3,9 @@
  * functions as Lambda does, on an embedded Postgres and the embedded S3 server:
  * a cold start with the first load, a cold start with some changes, a warm one
  * with none; then a number of batches, warm, with the merges of files among
- * them, and runs that find nothing, warm and cold. Prints tables of wall milliseconds, processors' time, peak resident
- * memory, and requests to S3 by how they are billed.
+ * them, and runs that find nothing, warm and cold. Prints tables of wall
+ * milliseconds, processors' time, peak resident memory, and requests to S3 by
+ * how they are billed.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";

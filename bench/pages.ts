@@ -23,6 +23,9 @@ interface Task {
   pages: number;
 }
 
+/** What a page that was opened without choices asks for. */
+const SHOWN = "period=12m&lists=sales&currency=";
+
 const delaysMs: number[] = [];
 const batches = new Set<number>();
 const pages: Page[] = [];
@@ -82,7 +85,7 @@ class Page {
       try {
         const { newest } = await (await this.#ask("api/newest")).json();
         const batch = Number(newest.batch);
-        await (await this.#ask(`api/overview/${batch}?lists=sales`)).bytes();
+        await (await this.#ask(`api/overview/${batch}?${SHOWN}`)).bytes();
         this.#saw(batch, newest.loaded_at);
       } catch {
         errors += 1;
