@@ -1,8 +1,8 @@
-import axe from "axe-core";
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { extract } from "../../extract/extract.ts";
 import { withFailureNote } from "../../lib/batches/failure_note.ts";
+import { assertAccessible } from "../harness/accessible.ts";
 import {
   batchShown,
   closeBrowser,
@@ -263,25 +263,4 @@ async function goTo(page: Page, view: string): Promise<void> {
   await page.locator(`[data-view=${view}]`).click();
   await page.waitForSelector(`#${view}:not([hidden])`);
   await page.waitForSelector("#main[aria-busy=false]");
-}
-
-/** No serious fault that axe knows of, and nothing wider than the page. */
-async function assertAccessible(page: Page, what: string): Promise<void> {
-  const wide = await page.evaluate(
-    "document.documentElement.scrollWidth - innerWidth",
-  );
-  assert.ok(Number(wide) <= 0, `${what}: ${wide} too wide`);
-  // By the debugger, which the page's own policy does not bind.
-  await page.evaluate(axe.source);
-  const found = await page.evaluate("axe.run()") as {
-    violations: { id: string; impact: string; nodes: unknown[] }[];
-  };
-  const serious = found.violations.filter(({ impact }) =>
-    ["serious", "critical"].includes(impact)
-  );
-  assert.deepEqual(
-    serious.map(({ id, nodes }) => `${id}: ${JSON.stringify(nodes)}`),
-    [],
-    what,
-  );
 }

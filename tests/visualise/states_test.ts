@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { extract } from "../../extract/extract.ts";
 import { withFailureNote } from "../../lib/batches/failure_note.ts";
+import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
   closeBrowser,
@@ -73,6 +74,7 @@ testPage(
 
     const cards = await page.locator("#cards").innerText();
     const large = await page.locator(".large").isVisible();
+    await assertAccessibleEverywhere(page, "nothing measured");
     await page.locator("#to-changes").click();
     await page.waitForSelector("#changes-list table");
 
@@ -131,6 +133,8 @@ testPage(
     platform.set({ freshnessMinutesMax: 0.001 });
     await using served = new Served(platform);
     const { page } = await open(`${await served.address}?view=pipeline`);
+    await page.waitForSelector("[data-state=idle]");
+    await assertAccessibleEverywhere(page, "idle");
     const stage = async (name: string) =>
       await page.locator(`[data-stage=${name}]`).innerText();
 
@@ -185,6 +189,7 @@ testPage(
     await page.goto(`${address}?view=pipeline`);
     await page.locator("#behind-text").getByText("behind the source").waitFor();
     const waiting = await page.locator(".stage.waiting").count();
+    await assertAccessibleEverywhere(page, "on its way");
     send();
     await batchShown(page, 1);
     await page.waitForSelector("[data-stage=load]");
@@ -192,6 +197,7 @@ testPage(
     await page.goto(`${address}?view=batch&batch=77`);
     await page.locator("#problem").getByText(/nothing to show: batch 77/)
       .waitFor();
+    await assertAccessibleEverywhere(page, "refused");
 
     assert.deepEqual([waiting, left], [3, 0]);
     assert.equal(
