@@ -150,7 +150,7 @@ Deno.test("transform() refuses a changed key even with --accept", async () => {
   );
   assert.match(
     (await makePlan(context)).refusals[0]?.message ?? "",
-    /the key of "fact_price" is now/,
+    /^Cannot change the key of "fact_price" to/,
   );
 });
 
