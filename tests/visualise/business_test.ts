@@ -131,6 +131,7 @@ testPage(
     const { page, errors } = await open(await served.address);
     await batchShown(page, 1);
     await page.locator("[data-card=owed]").click();
+    await page.waitForSelector("[data-card=owed][aria-pressed=true]");
     const column = page.locator("[data-chart=month] rect").first();
     await column.waitFor();
     const { x, y, width } = await column.boundingBox() ?? assert.fail();
