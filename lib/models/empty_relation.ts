@@ -12,8 +12,9 @@ export function emptyModelSql(columns: readonly ModelColumn[]): string {
 
 /** An empty table with the contract's columns and types. */
 export function emptyTableSql(table: ContractTable): string {
-  const columns = table.columns.map((column) =>
-    `cast(null as ${typeSql(column.type)}) as ${quoteName(column.name)}`
-  );
-  return `select ${columns.join(", ")} where false`;
+  const columns = table.columns.map(({ name, type }) => ({
+    name,
+    type: typeSql(type),
+  }));
+  return emptyModelSql(columns);
 }

@@ -1,9 +1,9 @@
-/** Characters that no name of a file has everywhere, as a URL writes them. */
-const WRITTEN = new Map([["/", "%2F"], ["\\", "%5C"]]);
-
-/** The name of the file with a table's quarantine rule, without `.sql`. */
+/**
+ * The name of the file with a table's quarantine rule, without `.sql`: what no
+ * name of a file has everywhere is written as in a URL.
+ */
 export function quarantineName(table: string): string {
-  return table.replace(/[/\\]/g, (one) => WRITTEN.get(one) ?? one);
+  return table.replace(/[/\\]/g, encodeURIComponent);
 }
 
 /** The table that a rule is about, by that name of its file. */

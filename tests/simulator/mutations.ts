@@ -147,9 +147,9 @@ export const MUTATIONS: readonly Mutation[] = [
       },
       {
         file: "lib/models/empty_relation.ts",
-        find: 'return `select ${columns.join(", ")} where false`;',
+        find: "return emptyModelSql(columns);",
         replace:
-          'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;',
+          'return emptyModelSql([...columns, { name: "_xid", type: "bigint" }]);',
       },
       ...NUMBERED.map(({ model, last }): Edit => ({
         file: `examples/totesys/sql/models/${model}.sql`,

@@ -12,6 +12,11 @@ import { insertOrder } from "../harness/small_source.ts";
 
 const TODAY = new Date().toISOString().slice(0, 10);
 
+/** Inserts a sales order of today. */
+function insertedToday(id: number, unitsSold?: number): string {
+  return insertOrder(id, unitsSold).replaceAll("2023-01-01", TODAY);
+}
+
 Deno.test.afterAll(closeBrowser);
 
 /** Inserts a sales order of a counterparty. */
@@ -69,12 +74,12 @@ testPage("the past is compared with the same period now", async () => {
   const { client } = platform.source;
   await execute(
     client,
-    insertOrder(50, 400).replaceAll("2023-01-01", TODAY),
+    insertedToday(50, 400),
   );
   await platform.run();
   await execute(client, "delete from sales_order where sales_order_id = 50");
   await platform.run();
-  await execute(client, insertOrder(51, 700).replaceAll("2023-01-01", TODAY));
+  await execute(client, insertedToday(51, 700));
   await platform.run();
   await using served = new Served(platform);
   const address = await served.address;
@@ -106,7 +111,7 @@ testPage(
     const { client } = platform.source;
     await execute(
       client,
-      insertOrder(50, 400).replaceAll("2023-01-01", TODAY),
+      insertedToday(50, 400),
     );
     await platform.run();
     await execute(client, "delete from sales_order where sales_order_id = 50");
@@ -140,7 +145,7 @@ testPage(
     };
     await execute(
       client,
-      insertOrder(50).replaceAll("2023-01-01", TODAY),
+      insertedToday(50),
       insertOrder(51).replaceAll("2023-01-01", yearBefore),
     );
     await setUnits(50, -100);
