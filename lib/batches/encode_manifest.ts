@@ -3,6 +3,11 @@ import { sha256Hex } from "../zone/checksum.ts";
 import type { Manifest } from "./manifest.ts";
 import { RESTORE_FILE } from "./restore_hint.ts";
 
+/** How an answer begins that something in the store's place gives. */
+const PAGE = /^\s*</;
+const NO_PAGE =
+  `Check AWS_ENDPOINT_URL, and whether a proxy or a sign-in page answers in the store's place. ${RESTORE_FILE} if it is there so`;
+
 /** Encodes a manifest as bytes that carry their own checksum. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   const body = JSON.stringify(manifest);
@@ -24,15 +29,21 @@ export function decodeManifest<M extends Manifest>(
   bytes: Uint8Array,
   expected: { file: string; stage: M["stage"]; batch: number },
 ): M {
-  const damaged = (found: string, cause?: unknown) =>
+  const refused = (found: string, hint: string, cause?: unknown) =>
     new StageError(`Cannot read the manifest ${expected.file}: ${found}`, {
       subject: expected.file,
-      hint: RESTORE_FILE,
+      hint,
       cause,
     });
+  const damaged = (found: string, cause?: unknown) =>
+    refused(found, RESTORE_FILE, cause);
+  const text = new TextDecoder().decode(bytes);
+  if (PAGE.test(text)) {
+    throw refused("it is a page of HTML or XML, not a manifest", NO_PAGE);
+  }
   let sealed: { sha256: string; manifest: M };
   try {
-    sealed = JSON.parse(new TextDecoder().decode(bytes));
+    sealed = JSON.parse(text);
   } catch (error) {
     throw damaged("it is not JSON (truncated?)", error);
   }
@@ -42,16 +53,15 @@ export function decodeManifest<M extends Manifest>(
     manifestSha256(manifest) !== sealed.sha256
   ) throw damaged("its content does not match its checksum");
   if (manifest.format !== 1) {
-    throw damaged(`its format is ${manifest.format}, this version reads 1`);
+    throw refused(
+      `its format is ${manifest.format}, this version reads 1`,
+      "A newer version wrote it: run that version here, too",
+    );
   }
   if (manifest.stage !== expected.stage) {
-    throw new StageError(
-      `Cannot read the manifest ${expected.file}: it belongs to ${manifest.stage}, not to ${expected.stage}`,
-      {
-        subject: expected.file,
-        hint:
-          "Correct INGESTION_URL and PROCESSED_URL: they are exchanged, or name the same place",
-      },
+    throw refused(
+      `it belongs to ${manifest.stage}, not to ${expected.stage}`,
+      "Correct INGESTION_URL and PROCESSED_URL: they are exchanged, or name the same place",
     );
   }
   if (manifest.batch !== expected.batch) {

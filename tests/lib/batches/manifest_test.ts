@@ -35,7 +35,18 @@ Deno.test("decodeManifest() reads what encodeManifest() wrote", () => {
 const bytes = encodeManifest(MANIFEST);
 const text = new TextDecoder().decode(bytes);
 const encode = (content: string) => new TextEncoder().encode(content);
-const DAMAGED: [what: string, bytes: Uint8Array, problem: RegExp][] = [
+const DAMAGED: [
+  what: string,
+  bytes: Uint8Array,
+  problem: RegExp,
+  hint?: RegExp,
+][] = [
+  [
+    "a page in its place",
+    encode("\n<!doctype html><title>Sign in</title>"),
+    /it is a page of HTML or XML/,
+    /^Check AWS_ENDPOINT_URL, .* Restore the file/,
+  ],
   ["a truncated one", bytes.subarray(0, 40), /it is not JSON/],
   ["an empty one", new Uint8Array(), /it is not JSON/],
   ["an edited one", encode(text.replace('"def"', '"deg"')), /its checksum/],
@@ -44,11 +55,13 @@ const DAMAGED: [what: string, bytes: Uint8Array, problem: RegExp][] = [
     "one of another form",
     encodeManifest({ ...MANIFEST, format: 2 as 1 }),
     /its format is 2, this version reads 1/,
+    /^A newer version wrote it/,
   ],
   [
     "one of another stage",
     encodeManifest({ ...MANIFEST, stage: "extract" as "transform" }),
     /it belongs to extract, not to transform/,
+    /^Correct INGESTION_URL/,
   ],
   [
     "one of another batch",
@@ -57,7 +70,7 @@ const DAMAGED: [what: string, bytes: Uint8Array, problem: RegExp][] = [
   ],
 ];
 
-for (const [what, content, problem] of DAMAGED) {
+for (const [what, content, problem, hint = /^Restore/] of DAMAGED) {
   Deno.test(`decodeManifest() refuses ${what}`, () => {
     assert.throws(
       () => decodeManifest<ProcessedManifest>(content, EXPECTED),
@@ -65,6 +78,7 @@ for (const [what, content, problem] of DAMAGED) {
         assert(error instanceof StageError);
         assert.equal(error.subject, "zone/7.json");
         assert.match(error.message, problem);
+        assert.match(error.hint ?? "", hint);
         return true;
       },
     );
