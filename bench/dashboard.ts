@@ -18,6 +18,7 @@ import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
 import { findChromium, openBrowser } from "../embedded/browser.ts";
+import { residentMb } from "./measure_stage.ts";
 import type { PagesReport } from "./pages.ts";
 import { scrub, spreadOverYear } from "./scrub.ts";
 
@@ -186,7 +187,7 @@ async function land(
   const open = heard();
   pages.postMessage({ address, token: TOKEN, pages: Number(values.pages) });
   await open;
-  const before = await memoryMb(pid);
+  const before = await residentMb(pid);
   const running = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -205,7 +206,7 @@ async function land(
     for (let second = 0; second < Number(values.seconds); second++) {
       await client.query(CHANGE, [second]);
       await new Promise((wake) => setTimeout(wake, 1000));
-      memory.push(await memoryMb(pid));
+      memory.push(await residentMb(pid));
     }
   });
   running.kill("SIGTERM");
@@ -229,11 +230,4 @@ async function land(
     } MB in the first half and ${peak(memory.slice(half))} MB in the second`,
   );
   return errors === 0 && behind === 0 && at(1) <= DELAY_MAX_MS;
-}
-
-async function memoryMb(pid: number): Promise<number> {
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "rss=", "-p", String(pid)],
-  }).output();
-  return Math.round(Number(new TextDecoder().decode(stdout)) / 1000);
 }

@@ -49,3 +49,11 @@ export async function measureStage(
   if (!success) throw new Error(`${stage} failed`);
   return { seconds, cpuSeconds, peakMb: peakKb / 1000 };
 }
+
+/** A process's resident memory, in MB. */
+export async function residentMb(pid: number): Promise<number> {
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "rss=", "-p", String(pid)],
+  }).output();
+  return Math.round(Number(new TextDecoder().decode(stdout)) / 1000);
+}

@@ -32,6 +32,15 @@ export function thousandthSql(part: string): string {
     where sales_order_id % 1000 = ${part}`;
 }
 
+/** SQL that changes the sales order with that number. */
+export const ONE_CHANGE = `update sales_order set units_sold = units_sold + 1,
+  last_updated = clock_timestamp() where sales_order_id = $1`;
+
+/** SQL for the warehouse: which batch brought the change of which sales order. */
+export const CHANGES_BROUGHT =
+  `select sales_order_id as record, from_batch::int as batch
+  from fact_sales_order where from_batch > $1`;
+
 /** For pgbench: two updates in a transaction, as an application would do them. */
 export const PGBENCH_SCRIPT = `\\set payment random(1, :payments)
 \\set order random(1, :orders)

@@ -18,6 +18,7 @@ const UNCONFINED = [
   "bench:functions",
   "bench:dashboard",
   "bench:guest",
+  "bench:continuous",
   "bench:engines",
   "bench:joined",
   "bench:current",
