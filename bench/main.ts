@@ -2,13 +2,18 @@
  * `deno task bench [--orders 1000000]`: times each stage as a separate process,
  * on an embedded Postgres: the first load, a thousand changes, and nothing
  * changed. Prints a table of wall seconds and peak resident memory. With
+ * `--questions`, ten more batches follow, and analysts' questions. With
  * `--against plain,floor,duckscan,dlt` it times the pipeline as a whole beside
  * these; see bench/README.md.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
-import { PLACES, THOUSAND_CHANGES } from "../demo/measured_trade.ts";
+import {
+  PLACES,
+  THOUSAND_CHANGES,
+  thousandthSql,
+} from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import {
   type PostgresServer,
@@ -16,14 +21,18 @@ import {
 } from "../embedded/postgres_server.ts";
 import { compareWith } from "./against.ts";
 import { measureStage } from "./measure_stage.ts";
+import { askQuestions } from "./questions.ts";
 
 const STAGES = ["extract", "transform", "load"] as const;
 const SEED = 1;
+/** Batches before questions are asked, as of the one in the middle. */
+const BATCHES_ASKED = 10;
 
 const { values } = parseArgs({
   options: {
     orders: { type: "string", default: "1000000" },
     against: { type: "string" },
+    questions: { type: "boolean", default: false },
   },
 });
 const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
@@ -79,13 +88,24 @@ async function timeStages(server: PostgresServer): Promise<void> {
         for (const change of THOUSAND_CHANGES) await client.query(change);
       });
     }
-    // At the end, source, lake and warehouse are compared.
-    const stages = run === "nothing changed" ? [...STAGES, "verify"] : STAGES;
-    for (const stage of stages) {
-      const { seconds, peakMb } = await measureStage(stage, env);
-      console.log(
-        `| ${run} | ${stage} | ${seconds.toFixed(2)} | ${peakMb.toFixed(0)} |`,
-      );
+    for (const stage of STAGES) await time(run, stage);
+  }
+  if (values.questions) {
+    for (let part = 1; part <= BATCHES_ASKED; part++) {
+      await withClient(server.url("totesys"), async (client) => {
+        await client.query(thousandthSql(String(part)));
+      });
+      await time(`a thousandth, ${part}`, "operate/run.ts");
     }
+    await askQuestions(env, { batch: BATCHES_ASKED / 2 });
+  }
+  // At the end, source, lake and warehouse are compared.
+  await time("at the end", "verify");
+
+  async function time(run: string, stage: string): Promise<void> {
+    const { seconds, peakMb } = await measureStage(stage, env);
+    console.log(
+      `| ${run} | ${stage} | ${seconds.toFixed(2)} | ${peakMb.toFixed(0)} |`,
+    );
   }
 }

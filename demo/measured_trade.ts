@@ -32,6 +32,52 @@ export function thousandthSql(part: string): string {
     where sales_order_id % 1000 = ${part}`;
 }
 
+/** Ten questions of analysts, of the rows that a model's relation gives. */
+export function questions(
+  rows: (model: string) => string,
+): Record<string, string> {
+  const sales = rows("fact_sales_order");
+  const purchases = rows("fact_purchase_order");
+  const payments = rows("fact_payment");
+  return {
+    "sales by month": `select date_trunc('month', created_date), sum(${VALUE})
+      from ${sales} as sales group by 1`,
+    "the ten best designs":
+      `select design_name, sum(units_sold) from ${sales} as sales
+      inner join ${rows("dim_design")} as design using (design_id)
+      group by design_name order by 2 desc limit 10`,
+    "sales by country and currency":
+      `select country, currency_code, sum(${VALUE}) from ${sales} as sales
+      inner join ${rows("dim_location")} as location
+        on location.location_id = sales.agreed_delivery_location_id
+      inner join ${rows("dim_currency")} as currency using (currency_id)
+      group by 1, 2`,
+    "orders of each member of staff":
+      `select first_name, last_name, count(*), avg(${VALUE})
+      from ${sales} as sales inner join ${rows("dim_staff")} as staff
+        on staff.staff_id = sales.sales_staff_id
+      group by 1, 2`,
+    "purchases by supplier":
+      `select counterparty_legal_name, sum(item_quantity * item_unit_price)
+      from ${purchases} as purchases
+      inner join ${rows("dim_counterparty")} as supplier using (counterparty_id)
+      group by 1 order by 2 desc`,
+    "what is not paid": `select currency_id, sum(payment_amount)
+      from ${payments} as payments where not paid group by 1`,
+    "payments by type and month":
+      `select payment_type_name, date_trunc('month', payment_date), count(*)
+      from ${payments} as payments
+      inner join ${rows("dim_payment_type")} as type using (payment_type_id)
+      group by 1, 2`,
+    "buyers": `select count(distinct counterparty_id) from ${sales} as sales`,
+    "sales of a week": `select created_date, count(*), sum(${VALUE})
+      from ${sales} as sales
+      where created_date between date '2024-10-21' and date '2024-10-27'
+      group by 1`,
+    "one order": `select * from ${sales} as sales where sales_order_id = 4711`,
+  };
+}
+
 /** SQL that changes the sales order with that number. */
 export const ONE_CHANGE = `update sales_order set units_sold = units_sold + 1,
   last_updated = clock_timestamp() where sales_order_id = $1`;
