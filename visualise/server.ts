@@ -23,6 +23,7 @@ import {
   ADDRESS_RATE,
   networkOf,
   RateLimit,
+  SIGNED_IN_RATE,
   STRANGERS_RATE,
 } from "./http/rate_limit.ts";
 import { SERVED_FILES, type ServedFile } from "./http/served_files.ts";
@@ -212,15 +213,15 @@ function addGuards(
     });
     return;
   }
-  app.use(limit.by((context) => {
+  // Behind one address a stranger must not keep out who is signed in.
+  const networkIf = (signedIn: boolean) => (context: Context) =>
     // Probes come from the proxy's own address, or share that of all users.
-    if (context.req.path === "/health") return undefined;
-    const network = networkOf(clientAddress(context, proxies));
-    // Behind one address a stranger must not keep out who is signed in.
-    return isSignedIn(context, { token, clock })
-      ? network
-      : `${network}, not signed in`;
-  }, ADDRESS_RATE));
+    context.req.path === "/health" ||
+      isSignedIn(context, { token, clock }) !== signedIn
+      ? undefined
+      : networkOf(clientAddress(context, proxies));
+  app.use(limit.by(networkIf(true), SIGNED_IN_RATE));
+  app.use(limit.by(networkIf(false), ADDRESS_RATE));
 }
 
 /** What went wrong, without what concerns only the operator. */
