@@ -1,23 +1,21 @@
-import type { WantedIndex } from "../tables/wanted_indexes.ts";
-
 /** The indexes of the pipeline's own tables, as their migrations make them. */
-export const ENGINE_INDEXES: readonly WantedIndex[] = [
-  of("batch", "primary", "batch"),
-  of("batch", "plain", "loaded_at"),
-  of("batch", "plain", "snapshot_time", "batch"),
-  of("batch_file", "primary", "batch", "key"),
-  of("check_result", "primary", "check_name"),
-  of("failure", "primary", "stage"),
-  of("finding", "plain", "batch"),
-  of("finding", "plain", "check_name"),
-  of("migration", "primary", "name"),
-  of("verification", "primary", "batch", "model", "place"),
+export const ENGINE_INDEXES: readonly {
+  table: string;
+  kind: "primary" | "plain";
+  columns: readonly string[];
+}[] = [
+  { table: "batch", kind: "primary", columns: ["batch"] },
+  { table: "batch", kind: "plain", columns: ["loaded_at"] },
+  { table: "batch", kind: "plain", columns: ["snapshot_time", "batch"] },
+  { table: "batch_file", kind: "primary", columns: ["batch", "key"] },
+  { table: "check_result", kind: "primary", columns: ["check_name"] },
+  { table: "failure", kind: "primary", columns: ["stage"] },
+  { table: "finding", kind: "plain", columns: ["batch"] },
+  { table: "finding", kind: "plain", columns: ["check_name"] },
+  { table: "migration", kind: "primary", columns: ["name"] },
+  {
+    table: "verification",
+    kind: "primary",
+    columns: ["batch", "model", "place"],
+  },
 ];
-
-function of(
-  table: string,
-  kind: WantedIndex["kind"],
-  ...columns: string[]
-): WantedIndex {
-  return { schema: "pipeline", table, columns, kind, rows: null };
-}

@@ -15,27 +15,21 @@ const OPEN = "(to_batch IS NULL)";
 const ENDED = "(to_batch IS NOT NULL)";
 
 /**
- * The indexes of the pipeline's own tables, of dimensions' older versions and
- * of all tables derived from models, but for the primary keys of dimensions,
- * without which load stops.
+ * The indexes of the pipeline's own tables and of all tables derived from
+ * models, but for the primary keys of dimensions, without which load stops, and
+ * for those of their older versions by batch, which load makes again.
  */
 export function wantedIndexes(
   models: readonly DerivedModel[],
   isDerived: (model: DerivedModel) => boolean,
 ): WantedIndex[] {
   return [
-    ...ENGINE_INDEXES,
-    ...models.flatMap((model) => [
-      ...model.kind === "dimension" ? ofOlderVersions(model) : [],
-      ...isDerived(model) ? keysOf(model) : [],
-    ]),
+    ...ENGINE_INDEXES.map(({ table, kind, columns }) => ({
+      ...index(table, kind, columns),
+      schema: "pipeline",
+    })),
+    ...models.filter(isDerived).flatMap(keysOf),
   ];
-}
-
-function ofOlderVersions({ name }: DerivedModel): WantedIndex[] {
-  return ["from_batch", "to_batch"].map((column) =>
-    index(`${name}_closed`, "plain", [column])
-  );
 }
 
 function keysOf(model: DerivedModel): WantedIndex[] {
