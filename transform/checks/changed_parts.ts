@@ -4,7 +4,7 @@ import { nameCaptures } from "./name_captures.ts";
 import type { SelectColumn, SplitQuery } from "./split_query.ts";
 import { isUnnest, type SqlNode, walk } from "../../lib/models/sql_tree.ts";
 import type { SplitQueries } from "./sql_parts.ts";
-import { quarantineName } from "../../lib/project/quarantine_file.ts";
+import { quarantinePath } from "../../lib/project/quarantine_file.ts";
 
 /**
  * What SQL changes besides adding columns, tables and models to what it was, a
@@ -99,7 +99,7 @@ function changedRules(
   const names = [...new Set([...was?.keys() ?? [], ...is?.keys() ?? []])];
   return names.filter((name) => Object.hasOwn(before.contract, name))
     .flatMap((name) => {
-      const rule = `sql/quarantine/${quarantineName(name)}.sql`;
+      const rule = quarantinePath(name);
       if (was?.get(name) !== is?.get(name)) {
         const [had, has] = [was?.has(name), is?.has(name)];
         return [

@@ -1,7 +1,7 @@
 import { messageOf, StageError } from "../../lib/errors.ts";
 import { inShell } from "../../lib/in_shell.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
-import { quarantineName } from "../../lib/project/quarantine_file.ts";
+import { quarantinePath } from "../../lib/project/quarantine_file.ts";
 
 /**
  * DuckDB's errors for a value that a query can't compute with: a failed cast, a
@@ -63,9 +63,9 @@ export function earlierFault(
 /** The error of a quarantine query that failed at some row of a batch. */
 export function quarantineFault(error: unknown, table: string): StageError {
   return new StageError(
-    `Cannot use sql/quarantine/${
-      quarantineName(table)
-    }.sql: it failed at a row: ${messageOf(error)}`,
+    `Cannot use ${quarantinePath(table)}: it failed at a row: ${
+      messageOf(error)
+    }`,
     {
       subject: table,
       dataCheck: true,

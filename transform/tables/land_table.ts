@@ -19,7 +19,7 @@ import type { ContractTable } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "../checks/query_fault.ts";
 import { rowKey, typedKey, typedText, unreadable } from "./typed_text.ts";
-import { quarantineName } from "../../lib/project/quarantine_file.ts";
+import { quarantinePath } from "../../lib/project/quarantine_file.ts";
 
 /** A name that no column of a contract can have. */
 export const ROW_KEY = quoteName("row key");
@@ -119,7 +119,7 @@ export function emptyLandedTables(table: ContractTable): string[] {
 /** SQL for a row's reason; the warehouse accepts none without. */
 export function reasonSql(table: string): string {
   return `coalesce(cast(reason as varchar), ${
-    quoteText(`sql/quarantine/${quarantineName(table)}.sql gives no reason`)
+    quoteText(`${quarantinePath(table)} gives no reason`)
   })`;
 }
 
