@@ -11,11 +11,7 @@ import {
   wantedTables,
 } from "./definitions.ts";
 import liveTablesSql from "./live_tables.sql" with { type: "text" };
-import {
-  type CatalogueRow,
-  differences,
-  PARTITIONED,
-} from "./table_differences.ts";
+import { type CatalogueRow, PARTITIONED, schemaDrift } from "./schema_drift.ts";
 
 /** A source table whose live catalogue entry matches the contract. */
 export interface LiveTable {
@@ -74,7 +70,7 @@ export async function readLiveTables(
     const source = inSource(table, options);
     const messages = found === undefined
       ? [`there is no such table in the schema "${source.schema}"`]
-      : differences(table, found);
+      : schemaDrift(table, found);
     for (const message of messages) {
       problems.push({
         table: table.name,

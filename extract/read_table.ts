@@ -7,7 +7,7 @@ import { queryRow } from "../lib/postgres/postgres.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { findCanary } from "./canary.ts";
 import { copyToZone, LONG_ROW, tryCopyToZone } from "./copy_to_zone.ts";
-import { compareKeys } from "./compare_keys.ts";
+import { findDeletes } from "./find_deletes.ts";
 import type { LiveTable } from "./live_table.ts";
 import partitionsChangedSql from "./partitions_changed.sql" with {
   type: "text",
@@ -81,7 +81,7 @@ export async function readTable(
     scan,
   });
   const keys = await snapshot.use((client) =>
-    compareKeys(client, {
+    findDeletes(client, {
       table,
       scan,
       previous: previous?.digest,

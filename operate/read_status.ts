@@ -16,7 +16,7 @@ import type { Zone } from "../lib/zone/zone.ts";
 import { checkContinuity } from "../transform/batches/check_continuity.ts";
 import { shortTime } from "./format_status.ts";
 import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
-import { overdueSince } from "./overdue_batch.ts";
+import { overdueSince } from "./freshness.ts";
 import { warehouseStatus } from "./warehouse_status.ts";
 
 /**

@@ -4,7 +4,7 @@ import loadFailureSql from "../lib/batches/load_failure.sql" with {
 import { StageError } from "../lib/errors.ts";
 import { inTransaction } from "../lib/postgres/postgres.ts";
 import type { TextRow } from "../lib/sql/quote.ts";
-import { WarmConnections } from "../lib/postgres/warm_connections.ts";
+import { ConnectionPool } from "../lib/postgres/connection_pool.ts";
 import { type PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
 import batchSql from "./sql/batch.sql" with { type: "text" };
@@ -72,7 +72,7 @@ export type QueryValues = readonly (
  * a time limit on each statement.
  */
 export class Warehouse implements AsyncDisposable {
-  readonly #warm: WarmConnections;
+  readonly #pool: ConnectionPool;
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
@@ -83,7 +83,7 @@ export class Warehouse implements AsyncDisposable {
     queriesAtOnce = QUERIES_AT_ONCE,
   ) {
     this.#free = queriesAtOnce;
-    this.#warm = new WarmConnections(connect);
+    this.#pool = new ConnectionPool(connect);
   }
 
   /** Runs a query, as soon as a connection is free. */
@@ -96,7 +96,7 @@ export class Warehouse implements AsyncDisposable {
       : query;
     await this.#enter(name);
     try {
-      await using connection = await this.#warm.connect(this.settings, {
+      await using connection = await this.#pool.connect(this.settings, {
         purpose: "dashboard",
       });
       const { client } = connection;
@@ -122,7 +122,7 @@ export class Warehouse implements AsyncDisposable {
 
   /** Drops connections that may be cut; the next query opens new ones. */
   async disconnect(): Promise<void> {
-    await this.#warm[Symbol.asyncDispose]();
+    await this.#pool[Symbol.asyncDispose]();
   }
 
   async #enter(name: string): Promise<void> {

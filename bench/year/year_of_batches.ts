@@ -5,7 +5,7 @@ import { extract } from "../../extract/extract.ts";
 import { BatchLog } from "../../lib/batches/batch_log.ts";
 import type { IngestionManifest } from "../../lib/batches/manifest.ts";
 import { openLog } from "../../lib/log.ts";
-import { WarmConnections } from "../../lib/postgres/warm_connections.ts";
+import { ConnectionPool } from "../../lib/postgres/connection_pool.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import {
@@ -50,7 +50,7 @@ export class YearOfBatches implements AsyncDisposable {
 
   private constructor(
     private readonly context: StageContext,
-    private readonly warm: WarmConnections,
+    private readonly pool: ConnectionPool,
     private readonly options: YearOptions,
     private readonly ingestion: BatchLog<IngestionManifest>,
   ) {}
@@ -76,11 +76,11 @@ export class YearOfBatches implements AsyncDisposable {
       show: undefined,
       signal: new AbortController().signal,
     });
-    const warm = new WarmConnections(RESOURCES.connect);
-    const resources = { ...RESOURCES, connect: warm.connect };
+    const pool = new ConnectionPool(RESOURCES.connect);
+    const resources = { ...RESOURCES, connect: pool.connect };
     return new YearOfBatches(
       { ...context, resources },
-      warm,
+      pool,
       options,
       new BatchLog(openStageZone(context, "ingestion"), "extract"),
     );
@@ -161,6 +161,6 @@ export class YearOfBatches implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.ingestion.zone.close();
-    await this.warm[Symbol.asyncDispose]();
+    await this.pool[Symbol.asyncDispose]();
   }
 }

@@ -3,7 +3,7 @@ import { processIo } from "../cli/command.ts";
 import { describeError } from "../describe_error.ts";
 import { EXIT, messageOf, StageError } from "../errors.ts";
 import { openLog } from "../log.ts";
-import { WarmConnections } from "../postgres/warm_connections.ts";
+import { ConnectionPool } from "../postgres/connection_pool.ts";
 import { type ProjectSql, readProjectSql } from "../project/project_sql.ts";
 import { type Environment, type Need, readConfig } from "../settings/config.ts";
 import { secretMask } from "../settings/secret_mask.ts";
@@ -115,7 +115,7 @@ async function readSettings(io: LambdaIo): Promise<Settings> {
 
 /** A function that has started, with what it keeps between calls. */
 class Served<Result> implements AsyncDisposable {
-  readonly #warm = new WarmConnections(RESOURCES.connect);
+  readonly #pool = new ConnectionPool(RESOURCES.connect);
 
   private constructor(
     private readonly fn: LambdaFunction<Result>,
@@ -152,7 +152,7 @@ class Served<Result> implements AsyncDisposable {
         if (!(error instanceof StageError && error.loginRefused)) throw error;
         // The password may have changed since it was read.
         Object.assign(settings, await readSettings(io));
-        await this.#warm[Symbol.asyncDispose]();
+        await this.#pool[Symbol.asyncDispose]();
         return await this.#runOnce(invocation);
       });
       this.#measure(fn.metrics(result, new Date()), { requestId, started });
@@ -185,7 +185,7 @@ class Served<Result> implements AsyncDisposable {
         show: undefined,
         signal: AbortSignal.any([this.io.signal, deadline.signal]),
       }),
-      resources: { ...RESOURCES, connect: this.#warm.connect },
+      resources: { ...RESOURCES, connect: this.#pool.connect },
       deadline: new Date(deadlineMs),
       processors: (memoryMb(this.settings.env) || MB_PER_PROCESSOR) /
         MB_PER_PROCESSOR,
@@ -229,7 +229,7 @@ class Served<Result> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#warm[Symbol.asyncDispose]();
+    await this.#pool[Symbol.asyncDispose]();
   }
 }
 

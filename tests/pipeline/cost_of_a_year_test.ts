@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BatchLog } from "../../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
-import { WarmConnections } from "../../lib/postgres/warm_connections.ts";
+import { ConnectionPool } from "../../lib/postgres/connection_pool.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { openLake } from "../harness/oracle.ts";
@@ -138,7 +138,7 @@ function countCalls(
   { context }: Platform,
 ): AsyncDisposable & { asked: Asked } {
   const asked = { requests: 0, lists: 0, names: 0, statements: 0, queries: 0 };
-  const warm = new WarmConnections(async (...options) => {
+  const pool = new ConnectionPool(async (...options) => {
     const connection = await RESOURCES.connect(...options);
     return {
       client: counting(
@@ -151,7 +151,7 @@ function countCalls(
   });
   context.resources = {
     ...RESOURCES,
-    connect: warm.connect,
+    connect: pool.connect,
     openZone: (...options) =>
       counting(
         RESOURCES.openZone(...options),
@@ -181,7 +181,7 @@ function countCalls(
     asked,
     [Symbol.asyncDispose]: async () => {
       Deno.readDir = readDir;
-      await warm[Symbol.asyncDispose]();
+      await pool[Symbol.asyncDispose]();
     },
   };
 }

@@ -242,7 +242,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 2,
     finds: CONTENT,
     edits: [{
-      file: "extract/compare_keys.ts",
+      file: "extract/find_deletes.ts",
       find: "    if (before.length === 0) continue;\n",
       replace: "    if (before.length >= 0) continue;\n",
     }],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compareKeys } from "../../extract/compare_keys.ts";
+import { findDeletes } from "../../extract/find_deletes.ts";
 import { integerKeySql } from "../../extract/key_index_sql.ts";
 import type { LiveTable } from "../../extract/live_table.ts";
 import { scanTable } from "../../extract/scan_table.ts";
@@ -51,7 +51,7 @@ class Compare {
     await execute(client, ...statements, "begin");
     const run = ++this.#batch;
     const key = (part: string) => `t/${run}-${part}`;
-    const { keyIndex, deletes } = await compareKeys(client, {
+    const { keyIndex, deletes } = await findDeletes(client, {
       table,
       scan: await scanTable(client, { table, previous, unshippedSql: "true" }),
       previous,
@@ -120,7 +120,7 @@ const comparing = (
       )
     ));
 
-Deno.test("compareKeys() finds deleted integer keys, dense or with gaps", () =>
+Deno.test("findDeletes() finds deleted integer keys, dense or with gaps", () =>
   comparing(INTEGER, async (compare) => {
     const first = await compare.after(
       insertIds(1, 100),
@@ -139,7 +139,7 @@ Deno.test("compareKeys() finds deleted integer keys, dense or with gaps", () =>
     assert.deepEqual(none.moved, []);
   }));
 
-Deno.test("compareKeys() tells deleted keys from inserted and reinserted ones", () =>
+Deno.test("findDeletes() tells deleted keys from inserted and reinserted ones", () =>
   comparing(INTEGER, async (compare) => {
     await compare.after(insertIds(1, 10));
 
@@ -154,7 +154,7 @@ Deno.test("compareKeys() tells deleted keys from inserted and reinserted ones", 
     assert.deepEqual(again.deleted, ["5"]);
   }));
 
-Deno.test("compareKeys() divides integer keys at multiples of 16384, also below 0", () =>
+Deno.test("findDeletes() divides integer keys at multiples of 16384, also below 0", () =>
   comparing(INTEGER, async (compare) => {
     const edges = [-32769, -32768, -16385, -16384, -1, 0, 16383, 16384, 32767];
     const first = await compare.after(
@@ -186,7 +186,7 @@ for (
     16n,
   ]] as const
 ) {
-  Deno.test(`compareKeys() finds the smallest and largest keys of ${type}`, () =>
+  Deno.test(`findDeletes() finds the smallest and largest keys of ${type}`, () =>
     comparing(INTEGER.replace("bigint", type), async (compare) => {
       const last = 2n ** (bits - 1n) - 1n;
       const first = -last - 1n;
@@ -233,7 +233,7 @@ Deno.test("missingKeysSql() finds keys whether ranges include their ends or not"
     }
   }));
 
-Deno.test("compareKeys() reads the keys of only the buckets that differ", () =>
+Deno.test("findDeletes() reads the keys of only the buckets that differ", () =>
   comparing(INTEGER, async (compare) => {
     const first = await compare.after(insertIds(0, 65_535));
     assert.deepEqual(first.moved, ["0", "1", "2", "3"]);
@@ -266,7 +266,7 @@ Deno.test("compareKeys() reads the keys of only the buckets that differ", () =>
     );
   }));
 
-Deno.test("compareKeys() finds every key of a table that was emptied", () =>
+Deno.test("findDeletes() finds every key of a table that was emptied", () =>
   comparing(INTEGER, async (compare) => {
     await compare.after(insertIds(16_380, 16_390));
 
@@ -281,7 +281,7 @@ Deno.test("compareKeys() finds every key of a table that was emptied", () =>
     assert.deepEqual([filled.deleted, filled.moved], [[], ["0", "1"]]);
   }));
 
-Deno.test("compareKeys() finds deleted text keys, whatever characters they hold", () =>
+Deno.test("findDeletes() finds deleted text keys, whatever characters they hold", () =>
   comparing(TEXT, async (compare) => {
     const odd = [
       "plain",
@@ -313,7 +313,7 @@ Deno.test("compareKeys() finds deleted text keys, whatever characters they hold"
     assert.equal(one.moved.length, 1);
   }));
 
-Deno.test("compareKeys() keeps the columns of a composite key apart", () =>
+Deno.test("findDeletes() keeps the columns of a composite key apart", () =>
   comparing(COMPOSITE, async (compare) => {
     await compare.after(
       `insert into t values ('a', '2024-02-29', 1.10), ('a', '2024-02-29', 1),
@@ -333,7 +333,7 @@ Deno.test("compareKeys() keeps the columns of a composite key apart", () =>
     ]);
   }));
 
-Deno.test("compareKeys() starts over when the key is declared differently", () =>
+Deno.test("findDeletes() starts over when the key is declared differently", () =>
   comparing(INTEGER, async (compare) => {
     const { keyIndex } = await compare.after(insertIds(1, 10));
     assert.equal(keyIndex.key, "id bigint");
@@ -345,7 +345,7 @@ Deno.test("compareKeys() starts over when the key is declared differently", () =
     }));
     const other = { ...table, contract: { ...contract, columns } };
 
-    const change = await compareKeys(client, {
+    const change = await findDeletes(client, {
       table: other,
       scan: await scanTable(client, {
         table: other,
@@ -377,7 +377,7 @@ for (
     ["text", TEXT, "'k' || n"],
   ] as const
 ) {
-  Deno.test(`compareKeys() finds the same keys with buckets read in groups of any size: ${kind} keys`, () =>
+  Deno.test(`findDeletes() finds the same keys with buckets read in groups of any size: ${kind} keys`, () =>
     comparing(contract, async (compare) => {
       const insert = (from: number, to: number) =>
         `insert into t select ${key} from generate_series(${from}, ${to}) as n`;
@@ -413,7 +413,7 @@ for (
     }));
 }
 
-Deno.test("compareKeys() leaves the connection ready for the next table", () =>
+Deno.test("findDeletes() leaves the connection ready for the next table", () =>
   comparing(INTEGER, async (compare) => {
     await compare.after(insertIds(1, 100, 2));
     const { client } = compare.connection;
@@ -431,7 +431,7 @@ for (
     ["exchanged", (text: string) => text.split("\n").reverse().join("\n")],
   ] as const
 ) {
-  Deno.test(`compareKeys() refuses a keys file that was ${how}`, () =>
+  Deno.test(`findDeletes() refuses a keys file that was ${how}`, () =>
     comparing(INTEGER, async (compare) => {
       const { zone } = compare;
       await compare.after(

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { query, queryRow } from "../../../lib/postgres/postgres.ts";
-import { WarmConnections } from "../../../lib/postgres/warm_connections.ts";
+import { ConnectionPool } from "../../../lib/postgres/connection_pool.ts";
 import { openTestDatabase } from "../../harness/postgres.ts";
 
 const PURPOSE = { purpose: "test" };
 const PID = "select pg_backend_pid() as pid";
 
-Deno.test("a warm connection is handed out again, as if it were new", async () => {
+Deno.test("a kept connection is handed out again, as if it were new", async () => {
   await using database = await openTestDatabase();
-  await using warm = new WarmConnections(connect);
-  const first = await warm.connect(database.settings, PURPOSE);
+  await using pool = new ConnectionPool(connect);
+  const first = await pool.connect(database.settings, PURPOSE);
   const { pid } = await queryRow(first.client, PID);
   await first.client.query("set work_mem = '1MB'");
   await first.client.query("create temporary table left_behind (a int)");
@@ -18,7 +18,7 @@ Deno.test("a warm connection is handed out again, as if it were new", async () =
   await first.client.query("begin");
   await first[Symbol.asyncDispose]();
 
-  await using second = await warm.connect(database.settings, PURPOSE);
+  await using second = await pool.connect(database.settings, PURPOSE);
 
   assert.equal((await queryRow(second.client, PID)).pid, pid);
   assert.deepEqual(
@@ -32,11 +32,11 @@ Deno.test("a warm connection is handed out again, as if it were new", async () =
   );
 });
 
-Deno.test("the server soon notices that a process with warm connections has died", async () => {
+Deno.test("the server soon notices that a process with kept connections has died", async () => {
   await using database = await openTestDatabase();
-  await using warm = new WarmConnections(connect);
+  await using pool = new ConnectionPool(connect);
   const found = async () => {
-    await using connection = await warm.connect(database.settings, PURPOSE);
+    await using connection = await pool.connect(database.settings, PURPOSE);
     return await query(
       connection.client,
       `select name, setting from pg_settings
@@ -57,20 +57,20 @@ Deno.test("the server soon notices that a process with warm connections has died
 
 Deno.test("a connection that died or was aborted is not kept", async () => {
   await using database = await openTestDatabase();
-  await using warm = new WarmConnections(connect);
+  await using pool = new ConnectionPool(connect);
   const kill = (pid: string | null | undefined) =>
     database.client.query("select pg_terminate_backend($1)", [pid]);
-  const first = await warm.connect(database.settings, PURPOSE);
+  const first = await pool.connect(database.settings, PURPOSE);
   const { pid } = await queryRow(first.client, PID);
   await first[Symbol.asyncDispose]();
   await kill(pid);
 
-  const second = await warm.connect(database.settings, PURPOSE);
+  const second = await pool.connect(database.settings, PURPOSE);
   const { pid: next } = await queryRow(second.client, PID);
   await kill(next);
   await second[Symbol.asyncDispose]();
   const stopping = new AbortController();
-  const third = await warm.connect(database.settings, {
+  const third = await pool.connect(database.settings, {
     ...PURPOSE,
     signal: stopping.signal,
   });
@@ -79,14 +79,14 @@ Deno.test("a connection that died or was aborted is not kept", async () => {
   await third[Symbol.asyncDispose]();
 
   assert.notEqual(next, pid);
-  await using fourth = await warm.connect(database.settings, PURPOSE);
+  await using fourth = await pool.connect(database.settings, PURPOSE);
   assert.notEqual((await queryRow(fourth.client, PID)).pid, next);
 });
 
 Deno.test("only a few connections are kept, and none after close()", async () => {
   await using database = await openTestDatabase();
-  const warm = new WarmConnections(connect);
-  const open = () => warm.connect(database.settings, PURPOSE);
+  const pool = new ConnectionPool(connect);
+  const open = () => pool.connect(database.settings, PURPOSE);
   const all = await Promise.all([1, 2, 3, 4, 5, 6].map(open));
   for (const one of all) await one[Symbol.asyncDispose]();
   const sessions = () =>
@@ -97,7 +97,7 @@ Deno.test("only a few connections are kept, and none after close()", async () =>
     );
   const kept = await sessions();
 
-  await warm[Symbol.asyncDispose]();
+  await pool[Symbol.asyncDispose]();
 
   assert.equal(kept.count, "4");
   assert.equal((await sessions()).count, "0");

@@ -51,7 +51,7 @@ export interface CatalogueRow {
 }
 
 /** The reasons why a live table can't be read as the contract says. */
-export function differences(
+export function schemaDrift(
   table: ContractTable,
   found: CatalogueRow,
 ): string[] {

@@ -25,7 +25,7 @@ const NOTICED_GONE = `select set_config(name, value, false)
  * handed out again as if it were new: its session is reset. One that died
  * meanwhile is replaced. A session behind a pooler is not ours to reset.
  */
-export class WarmConnections implements AsyncDisposable {
+export class ConnectionPool implements AsyncDisposable {
   readonly #kept = new Map<string, Connection[]>();
 
   constructor(private readonly open: Resources["connect"]) {}

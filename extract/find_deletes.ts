@@ -57,7 +57,7 @@ const SETTING_NOW = "totesys.keys_now";
  * Keys of another declaration can't be compared. In that case the contract has
  * changed and the table is read whole: a key that isn't in its rows is gone.
  */
-export async function compareKeys(
+export async function findDeletes(
   client: pg.Client,
   given: CompareOptions,
 ): Promise<KeyChange> {
