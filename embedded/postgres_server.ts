@@ -21,7 +21,7 @@ const BASE_SETTINGS = {
 };
 
 /** Settings of a server whose data may be lost if the machine crashes. */
-export const THROWAWAY_SETTINGS = {
+const THROWAWAY_SETTINGS = {
   fsync: "off",
   synchronous_commit: "off",
   // Extract waits until what it has seen is flushed.

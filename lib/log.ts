@@ -49,7 +49,7 @@ export function silentLog(): Logger {
  * An event as one JSON object: time, level, stage, message, its fields. Each
  * text is redacted separately, so that none is mistaken for part of another.
  */
-export function jsonLine(record: LogRecord): string {
+function jsonLine(record: LogRecord): string {
   return JSON.stringify(
     {
       time: new Date(record.timestamp).toISOString(),
@@ -63,7 +63,7 @@ export function jsonLine(record: LogRecord): string {
 }
 
 /** An event as a line for people: time, stage, message. */
-export function textLine(record: LogRecord, color: boolean): string {
+function textLine(record: LogRecord, color: boolean): string {
   const time = new Date(record.timestamp).toTimeString().slice(0, 8);
   const stage = stageOf(record).padEnd(9);
   const message = messageOfRecord(record);

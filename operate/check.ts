@@ -62,7 +62,7 @@ interface CarriedColumn {
 }
 
 /** Throws a `StageError` that names the first file that can't be used. */
-export async function checkProject(
+async function checkProject(
   { resources, config, sql }: Pick<
     StageContext,
     "resources" | "config" | "sql"

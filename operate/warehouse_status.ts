@@ -5,7 +5,6 @@ import loadFailureSql from "../lib/batches/load_failure.sql" with {
   type: "text",
 };
 import { loadFailureOf } from "../lib/batches/stage_progress.ts";
-import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
 import { readServerMode } from "../lib/postgres/connect.ts";
 import {
   inTransaction,
@@ -22,6 +21,7 @@ import { nameLockHolders } from "../lib/warehouse/lock_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { lastVerified } from "../verify/verification.ts";
 import { duration } from "./format_status.ts";
+import { freshnessOf } from "./freshness.ts";
 import newestVerificationSql from "./newest_verification.sql" with {
   type: "text",
 };
@@ -98,19 +98,6 @@ export async function warehouseStatus(
     noteProblem(stage, error);
     return { ...found, freshnessProblem: "the warehouse could not be read" };
   }
-}
-
-/** A snapshot in the future does not show how old the warehouse is. */
-function freshnessOf(
-  seconds: number,
-): Pick<Status, "freshnessSeconds" | "freshnessProblem"> {
-  const age = ageSeconds(seconds);
-  if (age !== undefined) return { freshnessSeconds: age };
-  return {
-    freshnessProblem: `the newest snapshot's time is ${
-      duration(-seconds)
-    } in the future: the source's clock was wrong when it was taken, or the warehouse's is now`,
-  };
 }
 
 /** The error of the newest load, while its batch is not in the ledger. */

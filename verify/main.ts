@@ -39,7 +39,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
 }
 
 /** The outcome as a table for people. */
-export function formatVerification(verification: Verification): string {
+function formatVerification(verification: Verification): string {
   const { comparisons, batch, snapshotTime, seconds } = verification;
   const rows = [
     ["model", "place", "rows", "differences"],

@@ -81,7 +81,7 @@ export function ownFiles(
 }
 
 /** How many rows the files of each model hold. */
-export function rowsByModel(
+function rowsByModel(
   files: readonly LiveFile[],
 ): Record<string, number> {
   const rows: Record<string, number> = {};

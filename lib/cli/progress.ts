@@ -70,7 +70,7 @@ export function createProgress(options: ProgressOptions): Progress {
 }
 
 /** The line shown on a terminal. */
-export function progressLine(
+function progressLine(
   figures: ProgressFigures,
   total: number | undefined,
 ): string {

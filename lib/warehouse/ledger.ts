@@ -106,7 +106,7 @@ export function checkLedgerFollowsLake(
  * throws a `StageError` unless all were made by the SQL of those in the
  * warehouse. Costs requests only until the next batch is loaded.
  */
-export async function checkSameSql(
+async function checkSameSql(
   client: pg.Client,
   options: {
     entry: LedgerEntry;

@@ -99,7 +99,7 @@ export async function unlessMissing<T>(
 }
 
 /** Does some work, unless its file is there already. */
-export async function unlessPresent(work: () => Promise<void>): Promise<void> {
+async function unlessPresent(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {

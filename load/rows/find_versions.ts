@@ -75,7 +75,7 @@ async function areThere(
 }
 
 /** A model's versions of some batches, from files that may hold others. */
-export function liveVersions(
+function liveVersions(
   files: readonly LiveFile[],
   only: { from: number; to: number },
 ): VersionFiles {

@@ -4,7 +4,7 @@ import { eventFlag, eventPlace, FLAGS_COLUMN } from "./export_versions.ts";
 import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
 
 /** The name of the temporary table of a model's events to be merged. */
-export function stagingName(model: string): string {
+function stagingName(model: string): string {
   return `staged_${model}`;
 }
 

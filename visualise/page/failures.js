@@ -37,7 +37,7 @@ export function failing(/** @type {Stage[]} */ stages) {
 }
 
 /** How long a stage has failed, in seconds. */
-export function failingSeconds(/** @type {Stage} */ { failure }) {
+function failingSeconds(/** @type {Stage} */ { failure }) {
   return Math.max(0, secondsSince(failure?.since)) || 0;
 }
 
