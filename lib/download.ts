@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { retry } from "./retry.ts";
 
 const TIMEOUT_MS = 300_000;
 const ATTEMPTS_MAX = 3;
@@ -16,23 +17,17 @@ export async function download(
   url: string,
   { algorithm, digest, encoding }: Checksum,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await fetchBytes(url);
+  const bytes = await retry(() => fetchBytes(url), {
+    attemptsMax: ATTEMPTS_MAX,
+  });
   const found = createHash(algorithm).update(bytes).digest(encoding);
   if (found === digest) return bytes;
   throw new Error(`its ${algorithm} is ${found}, not ${digest}`);
 }
 
 async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      const answer = await fetch(url, {
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      if (answer.ok) return await answer.bytes();
-      await answer.body?.cancel();
-      throw new Error(`the answer was HTTP ${answer.status}`);
-    } catch (error) {
-      if (attempt === ATTEMPTS_MAX) throw error;
-    }
-  }
+  const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (answer.ok) return await answer.bytes();
+  await answer.body?.cancel();
+  throw new Error(`the answer was HTTP ${answer.status}`);
 }

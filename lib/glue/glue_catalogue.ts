@@ -18,6 +18,7 @@ import {
 } from "../iceberg/table_catalogue.ts";
 import type { TableMetadata } from "../iceberg/table_metadata.ts";
 import type { GlueSettings } from "../settings/iceberg_settings.ts";
+import { retry } from "../retry.ts";
 import { clientConfig, PATIENCE } from "../zone/s3_client_config.ts";
 import type { S3Settings } from "../zone/zone.ts";
 
@@ -59,29 +60,27 @@ export class GlueCatalogue implements TableCatalogue {
   }
 
   async show(name: string, shown: ShownMetadata): Promise<void> {
-    let cause: unknown;
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      try {
-        return await this.#tryShow(name.toLowerCase(), shown);
-      } catch (error) {
-        cause = error;
-        if (error instanceof StageError) throw error;
-        const type = error instanceof Error ? error.name : "";
-        if (!OVERTAKEN.includes(type)) break;
-      }
+    try {
+      await retry(() => this.#tryShow(name.toLowerCase(), shown), {
+        attemptsMax: ATTEMPTS_MAX,
+        isRetryable: (error) =>
+          error instanceof Error && OVERTAKEN.includes(error.name),
+      });
+    } catch (cause) {
+      if (cause instanceof StageError) throw cause;
+      throw new StageError(
+        `Cannot show the Iceberg table "${name}" in Glue's database "${this.#database}": ${
+          messageOf(cause)
+        }`,
+        {
+          subject: name,
+          retryable: true,
+          hint:
+            'The next run tries again; "Iceberg tables" in docs/querying.md has the rights that it needs',
+          cause,
+        },
+      );
     }
-    throw new StageError(
-      `Cannot show the Iceberg table "${name}" in Glue's database "${this.#database}": ${
-        messageOf(cause)
-      }`,
-      {
-        subject: name,
-        retryable: true,
-        hint:
-          'The next run tries again; "Iceberg tables" in docs/querying.md has the rights that it needs',
-        cause,
-      },
-    );
   }
 
   close(): void {

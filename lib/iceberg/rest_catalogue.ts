@@ -8,7 +8,7 @@ import {
   type ShownMetadata,
   type TableCatalogue,
 } from "./table_catalogue.ts";
-import { BUSY_STATUSES } from "../http_busy.ts";
+import { BUSY_STATUSES, retry } from "../retry.ts";
 
 /** What it answered, if that was no success. */
 class Refusal extends Error {
@@ -54,10 +54,14 @@ export class RestCatalogue implements TableCatalogue {
 
   async show(name: string, shown: ShownMetadata): Promise<void> {
     try {
-      await this.#tryShow(name.toLowerCase(), shown);
+      await retry(() => this.#tryShow(name.toLowerCase(), shown), {
+        attemptsMax: ATTEMPTS_MAX,
+        isRetryable: (error) => isRefusal(error, CONFLICT),
+      });
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof StageError) throw error;
+      if (isRefusal(error, CONFLICT)) throw cannotReplace(name, error);
       throw new StageError(
         `Cannot show the Iceberg table "${name}" in the catalogue at ${this.#settings.url}: ${
           messageOf(error)
@@ -76,27 +80,20 @@ export class RestCatalogue implements TableCatalogue {
   close(): void {}
 
   async #tryShow(name: string, shown: ShownMetadata): Promise<void> {
-    for (let attempt = 1;; attempt++) {
-      const found = await this.#find(name);
-      if (found !== undefined) {
-        this.#checkOwn(name, found, shown);
-        if (isAsFar(found, shown)) return;
-      }
-      try {
-        await this.#ask("POST", `${await this.#place()}/register`, {
-          name,
-          "metadata-location": shown.uri,
-          ...found === undefined ? {} : { overwrite: true },
-        });
-        return;
-      } catch (error) {
-        const status = error instanceof Refusal ? error.status : undefined;
-        if (status === UNSUPPORTED && found !== undefined) {
-          throw cannotReplace(name, error);
-        }
-        if (status !== CONFLICT) throw error;
-        if (attempt === ATTEMPTS_MAX) throw cannotReplace(name, error);
-      }
+    const found = await this.#find(name);
+    if (found !== undefined) {
+      this.#checkOwn(name, found, shown);
+      if (isAsFar(found, shown)) return;
+    }
+    try {
+      await this.#ask("POST", `${await this.#place()}/register`, {
+        name,
+        "metadata-location": shown.uri,
+        ...found === undefined ? {} : { overwrite: true },
+      });
+    } catch (error) {
+      const cannot = found !== undefined && isRefusal(error, UNSUPPORTED);
+      throw cannot ? cannotReplace(name, error) : error;
     }
   }
 
@@ -130,8 +127,7 @@ export class RestCatalogue implements TableCatalogue {
         uuid: found.metadata["table-uuid"],
       };
     } catch (error) {
-      const isMissing = error instanceof Refusal && error.status === 404;
-      if (!isMissing) throw error;
+      if (!isRefusal(error, 404)) throw error;
       // So that a namespace that is missing is not taken for a table.
       await this.#ask("GET", place);
       return undefined;
@@ -164,17 +160,15 @@ export class RestCatalogue implements TableCatalogue {
 
   /** One request; a server that is busy or silent is asked again. */
   async #ask(method: string, url: string, body?: object): Promise<unknown> {
-    for (let tries = 1;; tries++) {
-      try {
-        return await this.#askOnce(method, url, body);
-      } catch (error) {
+    return await retry(() => this.#askOnce(method, url, body), {
+      attemptsMax: TRIES_MAX,
+      backoffMs: RETRY_MS,
+      isRetryable: (error) => {
         this.#signal.throwIfAborted();
-        const isFinal = error instanceof Refusal &&
-          !BUSY_STATUSES.includes(error.status);
-        if (isFinal || tries === TRIES_MAX) throw error;
-        await new Promise((wake) => setTimeout(wake, RETRY_MS * tries));
-      }
-    }
+        return !(error instanceof Refusal) ||
+          BUSY_STATUSES.includes(error.status);
+      },
+    });
   }
 
   async #askOnce(method: string, url: string, body?: object): Promise<unknown> {
@@ -250,6 +244,10 @@ function reasonOf(text: string): string {
   } catch {
     return "";
   }
+}
+
+function isRefusal(error: unknown, status: number): boolean {
+  return error instanceof Refusal && error.status === status;
 }
 
 function cannotReplace(name: string, cause: unknown): StageError {

@@ -1,7 +1,7 @@
 import { StatementError } from "../engine.ts";
 import { messageOf, StageError } from "../errors.ts";
 import type { TrinoSettings } from "../settings/engine_settings.ts";
-import { BUSY_STATUSES } from "../http_busy.ts";
+import { BUSY_STATUSES } from "../retry.ts";
 
 /** One answer of the server to a statement that may still run. */
 interface Answer {

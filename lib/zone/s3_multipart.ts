@@ -7,6 +7,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { retry } from "../retry.ts";
 
 /** S3 accepts parts of 5 MiB to 5 GiB; the last one may be smaller. */
 export const PART_BYTES = 8 << 20;
@@ -125,14 +126,11 @@ async function abort(
   client: S3Client,
   upload: UploadTarget & { UploadId: string | undefined },
 ): Promise<void> {
-  for (let attempt = 1; attempt <= ABORT_ATTEMPTS_MAX; attempt++) {
-    try {
-      await client.send(new AbortMultipartUploadCommand(upload));
-      return;
-    } catch (error) {
-      if (error instanceof Error && error.name === "NoSuchUpload") return;
-    }
-  }
+  await retry(() => client.send(new AbortMultipartUploadCommand(upload)), {
+    attemptsMax: ABORT_ATTEMPTS_MAX,
+    isRetryable: (error) =>
+      !(error instanceof Error && error.name === "NoSuchUpload"),
+  }).catch(() => {});
 }
 
 async function* resumed<T>(
