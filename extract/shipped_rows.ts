@@ -106,8 +106,9 @@ export function shippedSql(
       end`
     ),
   ];
+  // An array, since a function has 100 arguments at most.
   return `select ${outer.join(", ")},
-      nullif(concat_ws('; ', ${reasons.join(", ")}), '') as ${
+      nullif(concat_ws('; ', variadic array[${reasons.join(", ")}]), '') as ${
     quoteName(FAULT_COLUMN)
   }
     from (

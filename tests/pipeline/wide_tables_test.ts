@@ -7,7 +7,10 @@ import {
 } from "../../lib/project/project_sql.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
+import { verify } from "../../verify/verify.ts";
+import { companyOf } from "../harness/company_of.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { differences } from "../harness/repair.ts";
 
 /** Postgres's most for a table, 1,600, less what load adds to a fact. */
 const FACT_COLUMNS = 1595;
@@ -114,4 +117,31 @@ Deno.test("load, rebuild and resync take models as wide as Postgres's tables", a
   const tables = Object.keys(WIDTHS).map((name) => `source_${name}`);
   await resyncTables(context, { tables });
   assert.deepEqual(await state(), loaded);
+});
+
+Deno.test("more texts than a Postgres function has arguments are read, also in a row that is too long", async () => {
+  const texts = columnsOf(120).map((column) => `${column} text`);
+  const table = `create table page (id integer, ${
+    texts.join(", ")
+  }, primary key (id));`;
+  await using platform = await openPlatform({
+    sql: companyOf(table.replace("integer", "integer not null")),
+    sourceSql: table,
+  });
+  const { source, warehouse, context } = platform;
+  await execute(
+    source.client,
+    "insert into page (id, c0) values (1, 'short'), (2, repeat('x', 17 << 20))",
+  );
+
+  await platform.run();
+
+  assert.deepEqual(differences(await verify(context)), []);
+  const { short, reason } = await queryRow(
+    warehouse.client,
+    `select (select c0 from fact_page_current) as short,
+      (select reason from quarantine_current) as reason`,
+  );
+  assert.equal(short, "short");
+  assert.equal(reason, "the row is longer than 16 MiB as CSV");
 });
