@@ -226,3 +226,64 @@ Deno.test('a filter takes names with commas, and finds unnamed rows by "unknown"
   assert.equal(await matching("Renamed"), 0);
   assert.deepEqual([...new Set(await lines("unknown"))], ["unknown"]);
 });
+
+Deno.test("a fact of many numbers and references, with the least of integers, has figures of each batch", () =>
+  inFolder(async (folder) => {
+    const names = (start: string, most: number) =>
+      Array.from({ length: most }, (_, index) => `${start}${index}`);
+    const [sums, references] = [names("n", 60), names("part", 32)];
+    await using platform = await openPlatform({
+      sourceSql: `create table part (id integer primary key, name text);
+        create table reading (id integer primary key, taken date,
+          least integer, lowest bigint,
+          ${sums.map((name) => `${name} integer`)},
+          ${references.map((name) => `${name} integer references part`)});
+        insert into part values (1, 'Axle');
+        insert into reading (id, taken, least, lowest, n59, part0) values
+          (1, '2024-05-06', -2147483648, -9223372036854775808, 7, 1),
+          (2, '2024-05-06', null, null, null, 1),
+          (3, '2024-05-06', 3, 3, 3, 1)`,
+      warehouse: "empty",
+    });
+    const into = join(folder, "sql");
+    await makeCompanyFolder(platform.context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+    platform.context.sql = readProjectSql(into);
+    platform.set({ deleteShareMax: 1 });
+    await platform.run();
+    await execute(
+      platform.source.client,
+      "delete from reading where id = 1",
+    );
+    await platform.run();
+    await using warehouse = openWarehouse(platform);
+    const app = withoutStream(platform, warehouse);
+    const ask = async (path: string) =>
+      await (await app.request(`http://localhost/api/${path}`)).json();
+    const month = async (batch: number) => {
+      const { figures } = await ask(`overview/${batch}?period=all`);
+      const [{ records, least, lowest, n0, n59 }] = figures.reading.month;
+      return [records, least, lowest, n0, n59];
+    };
+
+    // Back and forth, from what is known of the other batch.
+    const before = await month(1);
+    const after = await month(2);
+    const again = await month(1);
+    const trail = await ask("trail/reading/2");
+
+    assert.deepEqual(before, [
+      "3",
+      "-2147483645",
+      "-9223372036854775805",
+      null,
+      "10",
+    ]);
+    assert.deepEqual(after, ["2", "3", "3", null, "3"]);
+    assert.deepEqual(again, before);
+    assert.equal(trail.rows.length, 2);
+    assert.ok(trail.rows[1].includes("9223372036854775808"));
+  }));

@@ -1,6 +1,6 @@
 import type { Subject } from "../../lib/project/dashboard.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
-import { isSplit, joinSql, nameSql, selectSql } from "./subject_sql.ts";
+import { isSplit, joinSql, movedSum, nameSql, selectSql } from "./subject_sql.ts";
 
 /**
  * Whether the figures of a subject are sums of what each batch changed. Those
@@ -32,9 +32,9 @@ export function trailSql(subject: Subject): string {
       selectSql(subject, within(column))
     }) as records`;
   const sums = subject.measures.map(({ name, unit }) =>
-    `sum(moved.sign * ${
-      unit === "count" ? "1" : `moved.${quoteName(name)}`
-    }) as ${quoteName(name)}`
+    `${movedSum(unit === "count" ? "1" : `moved.${quoteName(name)}`)} as ${
+      quoteName(name)
+    }`
   );
   const columns = [
     "spans.high as batch",

@@ -14,6 +14,8 @@ const TEXT = /^(?:text|character)/;
 /** Numbers whose sum means nothing. */
 const NOT_SUMMED =
   /(?:^|_)(?:id|code|number|no|key|price|rate|share|ratio|discount|percent|year|month|day|latitude|longitude)$/;
+/** `grouping`, which tells them and the day apart, takes 31 arguments. */
+const DIMENSIONS_MAX = 30;
 const NOT_NAMED = /[^\p{L}\p{N}_]+/gu;
 
 interface Column {
@@ -61,7 +63,7 @@ export function deriveSubjects(
       const name = column.name.replace(/_id$/, "")
         .replaceAll(NOT_NAMED, "_").replaceAll(/^_+|_+$/g, "");
       return [{ name, column: column.name, named }];
-    }).filter(isFree);
+    }).filter(isFree).slice(0, DIMENSIONS_MAX);
     const name = model.name.replace(/^fact_/, "");
     return [{
       name,

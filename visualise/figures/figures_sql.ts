@@ -2,7 +2,7 @@ import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 import { groupOf, isByName, type Parts, partsOf } from "./figure_parts.ts";
 import { movedSql, recordsSql } from "./counted_records_sql.ts";
-import { asOf, namedSql, nameSql, textSql } from "./subject_sql.ts";
+import { asOf, movedSum, namedSql, nameSql, textSql } from "./subject_sql.ts";
 
 /**
  * A query for a subject's figures as of a batch ($1), from one day ($2) to
@@ -42,7 +42,7 @@ function countedSql({ boards, groups, groupNames, keys, sums }: Parts): string {
     `grouping(${sets.join(", ")}) as others`,
     "to_char(record_day, 'YYYY-MM') as month",
     ...keys.map((name) => `cast(${name} as text) as ${name}`),
-    ...sums.map((name) => `sum(sign * ${name}) as ${name}`),
+    ...sums.map((name) => `${movedSum(name)} as ${name}`),
   ];
   const filters = boards.map((board, index) =>
     `and ${filterSql(board, `g${groupOf(board, groups)}`, index + 8)}`
@@ -130,7 +130,10 @@ function placedSql({ splits, sums }: Parts): string {
   }`;
 }
 
-/** The months and the first names as one JSON text, in order. */
+/**
+ * The months and the first names as one JSON text, in order. Each is made of an
+ * array, since a function has 100 arguments at most.
+ */
 function figuresJsonSql({ subject, splits, main }: Parts): string {
   const entries = [
     "'by', by, 'name', name, 'detail', detail",
@@ -147,7 +150,7 @@ function figuresJsonSql({ subject, splits, main }: Parts): string {
     "detail",
     ...splits.map((_, index) => `split_${index}`),
   ];
-  return `select json_agg(json_build_object(${entries.join(", ")})
+  return `select json_agg(json_object(array[${entries.join(", ")}])
     order by ${order.join(", ")})
     from ranked where by = 'month' or best <= $7`;
 }

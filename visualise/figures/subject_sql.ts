@@ -101,6 +101,17 @@ export function selectSql(
   } select selected.* from (${select}) as selected`;
 }
 
+/**
+ * SQL for a sum of what has the `sign` 1 without that of what has -1, null where
+ * nothing has a value. No value is negated: the least integer can't be.
+ */
+export function movedSum(column: string): string {
+  const [added, taken] = [1, -1].map((sign) =>
+    `sum(${column}) filter (where sign = ${sign})`
+  );
+  return `(coalesce(${added}, 0 * ${taken}) - coalesce(${taken}, 0 * ${added}))`;
+}
+
 /** The name of what a column refers to, or what the column itself holds. */
 export function nameSql(
   { named }: Dimension,
