@@ -19,6 +19,8 @@ const EDGE = 0.02;
  * @type {{ key: string, stretch: Stretch, spans: Span[] } | null}
  */
 let closer = null;
+/** The lake whose batches are known. */
+let knownLake = "";
 
 /** The period in the address, in milliseconds; null for all batches. */
 function period() {
@@ -59,9 +61,7 @@ export function closerStretch() {
 /** Fetches the batches over time, and those of the period closer. */
 export async function askSpans(/** @type {AbortSignal} */ signal) {
   const newest = newestBatch();
-  if (state.spans.at(-1)?.batch !== newest) {
-    state.spans = await get(`api/timeline/${newest}`, signal);
-  }
+  await askAll(newest, signal);
   const shorter = period();
   const stretch = shorter === null ? null : stretchOf(shorter);
   if (stretch === null || !isCloser(stretch)) {
@@ -75,6 +75,52 @@ export async function askSpans(/** @type {AbortSignal} */ signal) {
     signal,
   );
   closer = { key, stretch, spans };
+}
+
+/**
+ * Fetches all batches or, where those before are known, only the new ones.
+ * @param {number} newest
+ * @param {AbortSignal} signal
+ */
+async function askAll(newest, signal) {
+  const lake = state.newest?.lake_id ?? "";
+  const spans = lake === knownLake ? state.spans : [];
+  const known = spans.at(-1)?.batch ?? 0;
+  if (known === newest) return;
+  const path = `api/timeline/${newest}`;
+  // Each span has as many batches as the first; of too many, two become one.
+  const step = spans[0]?.batch ?? 0;
+  const isSpanned = spans.length > 1 && known < newest &&
+    newest - known <= SPANS_MAX && newest <= step * SPANS_MAX;
+  if (isSpanned) {
+    const stretch = new URLSearchParams(asked({ after: known, to: newest }));
+    const added = await get(`${path}?${stretch}`, signal);
+    state.spans = withNew(spans, { added, step });
+  } else {
+    state.spans = await get(path, signal);
+  }
+  knownLake = lake;
+}
+
+/**
+ * The spans with some new batches, each of which belongs to the last span or to
+ * one after it.
+ * @param {Span[]} spans
+ * @param {{ added: Span[], step: number }} options
+ */
+function withNew(spans, { added, step }) {
+  const all = [...spans];
+  for (const one of added) {
+    const index = Math.floor((one.batch - 1) / step);
+    const before = all[index];
+    all[index] = before === undefined ? one : {
+      ...one,
+      rows: before.rows + one.rows,
+      found: before.found + one.found,
+      behind: Math.max(before.behind, one.behind),
+    };
+  }
+  return all;
 }
 
 /** A stretch as a query. */
