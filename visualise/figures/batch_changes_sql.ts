@@ -1,6 +1,12 @@
 import type { Subject } from "../../lib/project/dashboard.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
-import { isSplit, joinSql, movedSum, nameSql, selectSql } from "./subject_sql.ts";
+import {
+  isSplit,
+  joinSql,
+  movedSum,
+  nameSql,
+  selectSql,
+} from "./subject_sql.ts";
 
 /**
  * Whether the figures of a subject are sums of what each batch changed. Those
