@@ -73,33 +73,10 @@ cross join lateral (
                             ) like '%infinity%',
                             false
                         )
-                        or exists (
-                            select from pg_class as part
-                            inner join pg_namespace as part_namespace
-                                on part.relnamespace = part_namespace.oid
-                            inner join pg_stats
-                                on
-                                    part_namespace.nspname
-                                    = pg_stats.schemaname
-                                    and part.relname = pg_stats.tablename
-                            where
-                                part.oid in (
-                                    select class.oid
-                                    union all
-                                    select tree.relid
-                                    from pg_partition_tree(class.oid) as tree
-                                )
-                                and pg_stats.attname = attribute.attname
-                                and array['infinity', '-infinity'] && (
-                                    coalesce(
-                                        most_common_vals::text::text[], '{}'
-                                    )
-                                    || coalesce(
-                                        histogram_bounds::text::text[], '{}'
-                                    )
-                                )
-                        )
+                        or sampled.is_infinite
                     ),
+                    'isUnsampled',
+                    value_type.has_infinity and not sampled.has_values,
                     'comment', col_description(class.oid, attribute.attnum)
                 )
                 order by attribute.attnum
@@ -133,6 +110,41 @@ cross join lateral (
             on types.id = pg_type.oid
         where pg_type.typtype <> 'd'
     ) as value_type
+    cross join lateral (
+        select
+            coalesce(
+                bool_or(
+                    array['infinity', '-infinity'] && (
+                        coalesce(most_common_vals::text::text[], '{}')
+                        || coalesce(histogram_bounds::text::text[], '{}')
+                    )
+                ),
+                false
+            ) as is_infinite,
+            coalesce(
+                bool_or(
+                    coalesce(
+                        most_common_vals::text, histogram_bounds::text
+                    ) is not null
+                ),
+                false
+            ) as has_values
+        from pg_class as part
+        inner join pg_namespace as part_namespace
+            on part.relnamespace = part_namespace.oid
+        inner join pg_stats
+            on
+                part_namespace.nspname = pg_stats.schemaname
+                and part.relname = pg_stats.tablename
+        where
+            value_type.has_infinity
+            and part.oid in (
+                select class.oid
+                union all
+                select tree.relid from pg_partition_tree(class.oid) as tree
+            )
+            and pg_stats.attname = attribute.attname
+    ) as sampled
     left join pg_collation as collation_of
         on attribute.attcollation = collation_of.oid
     left join pg_attrdef as default_of

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { readDefinitions } from "../extract/definitions.ts";
 import { query } from "../lib/postgres/postgres.ts";
+import { findInfinite } from "./find_infinite.ts";
 import catalogueSql from "./catalogue.sql" with { type: "text" };
 
 /** A table of the source, from its catalogue. */
@@ -30,13 +31,21 @@ export interface SourceColumn {
   /** Whether it treats different texts as equal: citext, some collations. */
   isLoose: boolean;
   notNull: boolean;
-  /** Whether it is a date or time that the catalogue knows to be infinite. */
+  /**
+   * Whether it is a date or time that may be infinite: by its default, by what
+   * the server has sampled of its values, or by the table's first rows.
+   */
   mayBeInfinite: boolean;
   comment: string | null;
   /**
    * Whether it reads as the name of another object, whose changes no row shows.
    */
   isName: boolean;
+}
+
+interface CatalogueColumn extends Omit<SourceColumn, "isName"> {
+  /** Whether it is a date or time whose values the server has no sample of. */
+  isUnsampled: boolean;
 }
 
 /** A reference to another table. */
@@ -69,24 +78,40 @@ export async function readCatalogue(
     client,
     new Map(named.map((one) => [fullName(one), one])),
   );
-  return named.map(({ schema, name, row }) => ({
-    schema,
-    name,
-    comment: row.comment ?? undefined,
-    rowSecurity: row.row_security === "true",
-    readable: row.readable === "true",
-    refusal: row.refusal ?? undefined,
-    columns: JSON.parse(row.columns ?? "[]").map(
-      (column: Omit<SourceColumn, "isName">) => ({
+  const found: SourceTable[] = [];
+  for (const { schema, name, row } of named) {
+    const readable = row.readable === "true";
+    const refusal = row.refusal ?? undefined;
+    const columns: CatalogueColumn[] = JSON.parse(row.columns ?? "[]");
+    const unsampled = columns.filter((one) =>
+      one.isUnsampled && !one.mayBeInfinite
+    );
+    const infinite = readable && refusal === undefined
+      ? await findInfinite(client, {
+        schema,
+        table: name,
+        columns: unsampled.map((one) => one.name),
+      })
+      : [];
+    const names = (definitions.get(fullName({ schema, name })) ?? [])
+      .filter(({ kind }) => kind === "names").map(({ column }) => column);
+    found.push({
+      schema,
+      name,
+      comment: row.comment ?? undefined,
+      rowSecurity: row.row_security === "true",
+      readable,
+      refusal,
+      columns: columns.map(({ isUnsampled: _, ...column }) => ({
         ...column,
-        isName: (definitions.get(fullName({ schema, name })) ?? []).some((
-          one,
-        ) => one.kind === "names" && one.column === column.name),
-      }),
-    ),
-    uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
-    foreignKeys: JSON.parse(row.foreign_keys ?? "[]"),
-  }));
+        mayBeInfinite: column.mayBeInfinite || infinite.includes(column.name),
+        isName: names.includes(column.name),
+      })),
+      uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
+      foreignKeys: JSON.parse(row.foreign_keys ?? "[]"),
+    });
+  }
+  return found;
 }
 
 /** A table's name with its schema's. */

@@ -295,6 +295,7 @@ Deno.test("init carries dates as text that the catalogue knows to be infinite", 
       "public.fare.until: may be infinite, so it is carried as text",
       "public.fare.seen: may be infinite, so it is carried as text, and null there in fact_fare",
       "public.fare.day: may be infinite, so it is carried as text, and null there in fact_fare",
+      "public.person.hired: may be infinite, so it is carried as text, and null there in dim_person",
       "public.person.left_on: may be infinite, so it is carried as text, and null there in dim_person",
     ]);
     const rows = async (select: string) =>
@@ -329,6 +330,47 @@ Deno.test("init carries dates as text that the catalogue knows to be infinite", 
       where attrelid = 'dim_person'::regclass and attname = 'left_on'`,
     );
     assert.equal(meaning, "The last day.; null where it is infinite.");
+  }));
+
+Deno.test("init finds infinite dates in rows of which the server has no sample", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create table once (id integer primary key, until date);
+        insert into once values (1, 'infinity');
+        create table never (id integer primary key, "from" timestamptz,
+          until timestamp, day date);
+        insert into never values (1, '-infinity', 'infinity', '2024-05-06'),
+          (2, null, '2024-05-06', null);
+        create table parts (id integer primary key, until date)
+          partition by range (id);
+        create table parts_all partition of parts default;
+        insert into parts values (1, 'infinity');
+        create table nothing (id integer primary key, until date);
+        analyze once`,
+      warehouse: "empty",
+    });
+    const { context, warehouse } = platform;
+    const into = join(folder, "sql");
+    const told = await makeCompanyFolder(context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+    context.sql = readProjectSql(into);
+
+    await platform.run();
+
+    assert.deepEqual(told.match(/\S+(?=: may be infinite)/g), [
+      "public.never.from",
+      "public.never.until",
+      "public.once.until",
+      "public.parts.until",
+    ]);
+    const quarantine = await query(
+      warehouse.client,
+      "select row_key from quarantine_current",
+    );
+    assert.deepEqual(quarantine, []);
   }));
 
 Deno.test("init takes no column for not null whose older rows may break that", () =>
