@@ -66,7 +66,11 @@ export class Company {
     const { records, settings } = this;
     return {
       ...settings,
-      records: records.map(({ name, title }) => ({ name, title })),
+      records: records.map(({ name, title, model }) => ({
+        name,
+        title,
+        meanings: Object.fromEntries(model.table.meanings),
+      })),
       subjects: subjects.map((subject) => ({
         name: subject.name,
         record: records.find(({ model }) => model.name === subject.fact)?.name,

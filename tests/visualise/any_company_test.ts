@@ -135,6 +135,16 @@ testPage(
     )).map((row) => Object.values(row).map(plain)).sort();
     const cards = await page.locator("#cards .card-name").allInnerTexts();
     const boards = await page.locator("#boards h3").allInnerTexts();
+    const meaning = async (address: string, column: string) => {
+      await page.goto(`${await served.address}?view=${address}`);
+      return await page.locator("dt", { hasText: column }).first()
+        .getAttribute("title");
+    };
+    const meanings = [
+      await meaning("record&record=product/1", "list price"),
+      await meaning("record&record=product/1", "product name"),
+      await meaning("changes&since=0&of=product", "list price"),
+    ];
     // Lines without a day are all of today: the orders say which period it is.
     await page.goto(await served.address);
     await batchShown(page, 2);
@@ -143,6 +153,8 @@ testPage(
     assert.deepEqual(shown, byHand);
     assert.deepEqual(cards, ["Order", "Order line", "Territory cover"]);
     assert.deepEqual(boards, ["By customer", "By employee", "By shipper"]);
+    const price = "What it costs now; fact_order_line has what was agreed.";
+    assert.deepEqual(meanings, [price, null, price]);
     assert.equal(
       await page.locator("#period [aria-pressed=true]").innerText(),
       "All time",

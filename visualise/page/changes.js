@@ -2,7 +2,7 @@
 // The view of what changed between two batches.
 import { go, param } from "./address.js";
 import { recordAddress } from "./company.js";
-import { isTechnical, titleOf, valueOf } from "./differences.js";
+import { isTechnical, termOf, valueOf } from "./differences.js";
 import { $, field, make, refill, scrolled, write } from "./elements.js";
 import { figure, moment, rounded, shown } from "./formats.js";
 import { get, shownBatch } from "./state.js";
@@ -148,7 +148,9 @@ function rowOfChange(/** @type {Change} */ change) {
       kind === "deleted" ? "" : make(
         "dl",
         { class: "differences" },
-        ...telling(columns, change).map((column) => differenceOf(column, kind)),
+        ...telling(columns, change).map((column) =>
+          differenceOf(column, change)
+        ),
       ),
     ),
   );
@@ -174,12 +176,12 @@ function telling(columns, { kind, key }) {
 /** A column before and after; of a record that is new, as it is. */
 function differenceOf(
   /** @type {Column} */ column,
-  /** @type {string} */ kind,
+  /** @type {Change} */ { kind, record },
 ) {
   return make(
     "div",
     {},
-    make("dt", {}, titleOf(column)),
+    termOf(column, record),
     " ",
     make(
       "dd",

@@ -42,7 +42,11 @@ import { get } from "./state.js";
  *   currency?: string,
  *   period: "12m" | "all",
  *   signed_in: boolean,
- *   records: { name: string, title: string }[],
+ *   records: {
+ *     name: string,
+ *     title: string,
+ *     meanings: Record<string, string>,
+ *   }[],
  *   subjects: Subject[],
  * }} Company
  */
@@ -83,6 +87,15 @@ export function filterNames() {
 /** What people call a record of a kind. */
 export function recordTitle(/** @type {string} */ name) {
   return company.records.find((one) => one.name === name)?.title ?? name;
+}
+
+/**
+ * What a column of a kind of records means, if its model's header says so.
+ * @param {string} kind
+ * @param {string} column
+ */
+export function meaningOf(kind, column) {
+  return company.records.find(({ name }) => name === kind)?.meanings[column];
 }
 
 /** The address of a record, by the parts of its key. */

@@ -1,5 +1,6 @@
 // @ts-check
 // A column of a record before and after a change, in words.
+import { meaningOf } from "./company.js";
 import { make } from "./elements.js";
 import { heading, shownValue } from "./formats.js";
 
@@ -20,9 +21,19 @@ export function isTechnical(/** @type {Column} */ { name }) {
   return TECHNICAL.test(name);
 }
 
-/** What a column is called: what refers to something, by that. */
-export function titleOf(/** @type {Column} */ { name, names }) {
-  return heading(names === undefined ? name : name.replace(/_id$/, ""));
+/**
+ * What a column of a kind of records is called: what refers to something, by
+ * that. Its meaning shows where the mouse rests.
+ * @param {Column} column
+ * @param {string} kind
+ */
+export function termOf({ name, names }, kind) {
+  const meaning = meaningOf(kind, name);
+  return make(
+    "dt",
+    meaning === undefined ? {} : { title: meaning },
+    heading(names === undefined ? name : name.replace(/_id$/, "")),
+  );
 }
 
 /**

@@ -2,7 +2,7 @@
 // The view of one record's history.
 import { go, param } from "./address.js";
 import { ourCompany, recordTitle } from "./company.js";
-import { isTechnical, titleOf, valueOf } from "./differences.js";
+import { isTechnical, termOf, valueOf } from "./differences.js";
 import { $, field, make, refill, write } from "./elements.js";
 import { figure, moment } from "./formats.js";
 import { get, newestBatch } from "./state.js";
@@ -52,12 +52,12 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
           : make(
             "div",
             { class: "story" },
-            stateOf(found),
+            stateOf(found, kind),
             make(
               "ol",
               { class: "timeline" },
               ...found.moments.map((one, _, { length }) =>
-                momentOf(one, { isOnly: length === 1 })
+                momentOf(one, { record: kind, isOnly: length === 1 })
               ),
             ),
           ),
@@ -82,24 +82,27 @@ function sorted(/** @type {Column[]} */ columns) {
 }
 
 /** The record as it is now, or as it was when it was deleted. */
-function stateOf(/** @type {History} */ { moments, newest }) {
+function stateOf(
+  /** @type {History} */ { moments, newest },
+  /** @type {string} */ record,
+) {
   const isGone = moments.at(-1)?.kind === "deleted";
   return make(
     "section",
     { class: "now" },
     make("h3", {}, isGone ? "When it was deleted" : "Now"),
-    listOf(newest, { withBefore: false }),
+    listOf(newest, { record, withBefore: false }),
   );
 }
 
 /**
  * A list of columns, those about the business first.
  * @param {Column[]} columns
- * @param {{ withBefore: boolean }} options
+ * @param {{ record: string, withBefore: boolean }} options
  */
-function listOf(columns, { withBefore }) {
+function listOf(columns, { record, withBefore }) {
   const described = sorted(columns).flatMap((column) => [
-    make("dt", {}, titleOf(column)),
+    termOf(column, record),
     make(
       "dd",
       {},
@@ -116,9 +119,9 @@ function listOf(columns, { withBefore }) {
  * What happened to a record; what was added and never changed is told by its
  * state already.
  * @param {Moment} moment
- * @param {{ isOnly: boolean }} options
+ * @param {{ record: string, isOnly: boolean }} options
  */
-function momentOf({ batch, at, kind, columns }, { isOnly }) {
+function momentOf({ batch, at, kind, columns }, { record, isOnly }) {
   const title = make(
     "p",
     {},
@@ -136,6 +139,6 @@ function momentOf({ batch, at, kind, columns }, { isOnly }) {
     title,
     kind === "deleted" || isOnly
       ? ""
-      : listOf(columns, { withBefore: kind === "updated" }),
+      : listOf(columns, { record, withBefore: kind === "updated" }),
   );
 }
