@@ -58,6 +58,9 @@ locals {
   near_limit = 0.9
   # verify runs once a day, at the same hour.
   hours_between_verifications_max = 26
+  # The longest pause of the others, extract's. An alarm that looks back as far
+  # stays on while each run finds the same, and rings once.
+  seconds_between_runs_max = 1200
 
   # Each rings by itself, so that none hides another. `values` are summed, or as
   # `join` says: an alarm is on above `threshold`, or `below` it.
@@ -66,11 +69,11 @@ locals {
   all_alarms = {
     # AWS calls a function a second time after a failure.
     errors = {
-      description = "A function failed twice within 15 minutes: its log says why"
+      description = "A function failed twice within 20 minutes: its log says why"
       metric      = "Errors"
       values      = local.of_functions
       threshold   = 1
-      period      = 900
+      period      = local.seconds_between_runs_max
     }
     throttles = {
       description = "Functions are throttled: the account's concurrency, or what is reserved, is used up"
@@ -87,16 +90,19 @@ locals {
       join        = ["MAX([", ", ", "])"]
       scale       = { for name, function in module.function : name => function.timeout_s * 1000 }
       threshold   = local.near_limit
+      period      = local.seconds_between_runs_max
     }
     checks = {
       description = "A stage refused a batch, since its data broke a rule: its log says which"
       metric      = "ChecksFailed"
       values      = local.of_stages
+      period      = local.seconds_between_runs_max
     }
     quarantine = {
       description = "Rows of the source can't be read and were set aside"
       metric      = "QuarantinedRows"
       values      = { transform = { Stage = "transform" } }
+      period      = local.seconds_between_runs_max
     }
     freshness = {
       description = "The warehouse is over 30 minutes behind the source"
@@ -104,6 +110,7 @@ locals {
       statistic   = "Maximum"
       values      = { load = { Stage = "load" } }
       threshold   = local.freshness_seconds_max
+      period      = local.seconds_between_runs_max
     }
     # Load runs every 14 minutes at least: no run for 15 means no data.
     no-data = {
@@ -147,7 +154,7 @@ locals {
   of_stages    = { for stage in ["extract", "transform", "load"] : stage => { Stage = stage } }
 }
 
-# By default any occurrence within five minutes sets off the alarm. Nothing is
+# By default any occurrence within the period sets off the alarm. Nothing is
 # sent when it ends: an SMS for each end would use up what AWS delivers a month.
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms

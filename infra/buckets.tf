@@ -45,11 +45,14 @@ locals {
     "s3:PutBucketObjectLockConfiguration",
     "s3:PutBucketPolicy",
     "s3:PutBucketVersioning",
-    # A key of its own could be deleted, and what it encrypts would be lost.
+    # A key of its own could be deleted, and what it encrypts would be lost; so
+    # would what is there already, once its lock has ended:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
     "s3:PutEncryptionConfiguration",
     "s3:PutLifecycleConfiguration",
     "s3:PutObjectRetention",
     "s3:PutReplicationConfiguration",
+    "s3:UpdateObjectEncryption",
   ]
   # What extract replaces; every other file it creates, on the condition that
   # there is none of that name.

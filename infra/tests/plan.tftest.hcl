@@ -180,7 +180,7 @@ run "permissions" {
 
   assert {
     condition = alltrue([
-      for action in ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration"] :
+      for action in ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration", "s3:UpdateObjectEncryption"] :
       contains(local.history_actions, action)
     ])
     error_message = "Nobody here removes history, or lets it expire."
@@ -515,6 +515,11 @@ run "too_seldom" {
 run "alarms" {
   command = plan
 
+  # The most that it may be.
+  variables {
+    extract_every_minutes = 20
+  }
+
   assert {
     condition = keys(aws_cloudwatch_metric_alarm.this) == [
       "checks", "differences", "duration", "errors", "freshness", "no-data",
@@ -532,6 +537,15 @@ run "alarms" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["freshness"].threshold == 1800 && aws_cloudwatch_metric_alarm.this["freshness"].evaluation_periods == 1
     error_message = "Older than 30 minutes rings at once."
+  }
+
+  # Otherwise it would end and ring again with each run.
+  assert {
+    condition = alltrue([
+      for name in ["checks", "duration", "errors", "freshness", "quarantine"] :
+      try(local.all_alarms[name].period, 300) >= var.extract_every_minutes * 60
+    ])
+    error_message = "An alarm stays on while each run finds the same."
   }
 
   assert {
