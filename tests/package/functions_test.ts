@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { unzipSync } from "fflate";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
@@ -78,6 +78,19 @@ Deno.test.afterAll(async () => {
   await laidOut?.[Symbol.asyncDispose]();
 });
 
+/**
+ * The newest versions of symbols that AWS's image has: of glibc 2.34, and of
+ * GCC 11's library, https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html
+ */
+const AMAZON_LINUX_LIBRARIES: Record<string, string> = {
+  GLIBC: "2.34",
+  GLIBCXX: "3.4.29",
+  CXXABI: "1.3.13",
+};
+const SYMBOLS = /\b(GLIBC|GLIBCXX|CXXABI)_(\d+(?:\.\d+)+)/g;
+/** Where it has them, which DuckDB's S3 extension looks for. */
+const AMAZON_LINUX_CERTIFICATES = "/etc/pki/tls/certs/ca-bundle.crt";
+
 /** What Lambda takes of a function with its layers, unzipped. */
 const UNZIPPED_BYTES_MAX = 250 * 1024 * 1024;
 
@@ -105,6 +118,33 @@ Deno.test("the package lists its contents, and fits Lambda's limits", async () =
     const bytes = sizeOf(name) + sizeOf("deno") + sizeOf("duckdb");
     assert.ok(bytes < UNZIPPED_BYTES_MAX, `${name}: ${bytes}`);
   }
+});
+
+// Where there is no such image, this is as near as it can be had.
+Deno.test("the package needs no newer libraries than Amazon Linux 2023 has, and knows its certificates", async () => {
+  laidOut ??= await LaidOutPackage.make();
+  const files = {
+    ...unzipSync(await laidOut.readZip("deno")),
+    ...unzipSync(await laidOut.readZip("duckdb")),
+  };
+  const binaries: string[] = [];
+  let hasCertificates = false;
+  for (const [path, bytes] of Object.entries(files)) {
+    const text = new TextDecoder("latin1").decode(bytes);
+    if (!text.startsWith("\x7fELF")) continue;
+    binaries.push(basename(path));
+    hasCertificates ||= text.includes(AMAZON_LINUX_CERTIFICATES);
+    for (const [, library = "", version = ""] of text.matchAll(SYMBOLS)) {
+      const newest = AMAZON_LINUX_LIBRARIES[library] ?? "";
+      const order = version.localeCompare(newest, "en", { numeric: true });
+      assert.ok(order <= 0, `${path} needs ${library} ${version}`);
+    }
+  }
+
+  assert.deepEqual(binaries.sort(), [
+    ...["deno", "duckdb.node", "httpfs.duckdb_extension", "libduckdb.so"],
+  ]);
+  assert.ok(hasCertificates);
 });
 
 Deno.test("the package is refused for a processor that Lambda lacks", () =>
