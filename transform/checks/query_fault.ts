@@ -63,7 +63,7 @@ export function earlierFault(
 /** The error of a quarantine query that failed at some row of a batch. */
 export function quarantineFault(error: unknown, table: string): StageError {
   return new StageError(
-    `Cannot use ${quarantinePath(table)}: it failed at a row: ${
+    `Cannot use the rule ${quarantinePath(table)}: it failed at a row: ${
       messageOf(error)
     }`,
     {
