@@ -50,8 +50,9 @@ export interface RunForeverOptions extends RunOptions {
 /**
  * Runs the three stages at every tick, one after another, until the signal is
  * aborted. A stage that fails is reported and tried again at the next tick,
- * while the others go on: they work from logs. A tick missed because the one
- * before took long is skipped. A `ConfigError` ends it.
+ * while the others go on: they work from logs. Runs that take longer than the
+ * interval follow one another at once, and ticks are counted from the last of
+ * them. A `ConfigError` ends it.
  *
  * Loaded batches are verified as often as `VERIFY_EVERY_HOURS` says.
  */
@@ -62,7 +63,7 @@ export async function runForever(
   const { everyMs, onResult } = options;
   const stages = stagesOf(options);
   const { signal } = context;
-  const start = performance.now();
+  let tick = performance.now();
   let failedAt: number | undefined;
   while (!signal.aborted) {
     let loaded = false;
@@ -86,8 +87,9 @@ export async function runForever(
       });
       failedAt = done === undefined ? now : undefined;
     }
-    const waitMs = everyMs - (performance.now() - start) % everyMs;
-    await sleep(waitMs, undefined, { signal }).catch(() => {});
+    const ended = performance.now();
+    tick = Math.max(tick + everyMs, ended);
+    await sleep(tick - ended, undefined, { signal }).catch(() => {});
   }
 }
 
