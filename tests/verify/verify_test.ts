@@ -1,44 +1,20 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { fillSource } from "../../demo/fill.ts";
-import { Random } from "../../demo/random.ts";
-import { runTraffic } from "../../demo/traffic.ts";
-import { extract } from "../../extract/extract.ts";
-import type { ProcessIo } from "../../lib/cli/command.ts";
 import { ConfigError, StageError } from "../../lib/errors.ts";
 import { query, queryRow } from "../../lib/postgres/postgres.ts";
-import {
-  type ProjectSql,
-  readProjectSql,
-} from "../../lib/project/project_sql.ts";
-import { RESOURCES } from "../../lib/stage.ts";
-import { runOnce } from "../../operate/run_stages.ts";
 import type { Comparison } from "../../verify/compare_models.ts";
-import { main } from "../../verify/main.ts";
 import type { Verification } from "../../verify/verification.ts";
 import { verify } from "../../verify/verify.ts";
-import { changedZones } from "../harness/changed_zone.ts";
-import { companyOf } from "../harness/company_of.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import {
   execute,
   openPlatform,
-  type Platform,
   PROJECT_SQL,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { RandomWriters } from "../harness/random_writers.ts";
 import { differences, doWhatItSays, repairsNamed } from "../harness/repair.ts";
-import { newSeed } from "../harness/seed.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
-
-const LIVE_VERIFICATIONS = 4;
-const WRITES_BETWEEN = 30;
-const WAIT_MS = 50;
-const WAITS_MAX = 600;
+import { leftBehind } from "./left_behind.ts";
 
 function comparison(
   verification: Verification,
@@ -50,12 +26,6 @@ function comparison(
   );
   assert(found !== undefined);
   return found;
-}
-
-/** Names of what verifications have left in the temporary folder. */
-function leftBehind(platform: Platform): string[] {
-  return [...Deno.readDirSync(platform.config.tempDirectory)]
-    .map((entry) => entry.name);
 }
 
 const NASTY_CHANGES = [
@@ -305,147 +275,6 @@ Deno.test("verify() leaves out the rows that are in quarantine, no others", asyn
   assert.deepEqual(repairsNamed(again), ["./totesys rebuild warehouse"]);
 });
 
-Deno.test("verify() does not mind what is written while it reads", async () => {
-  await using platform = await openPlatform({ sourceSql: "" });
-  await fillSource(platform.source.client, { seed: 1, salesOrders: 300 });
-  // On a slow machine much is deleted between two verifications.
-  platform.set({ deleteShareMax: 1 });
-  const ending = new AbortController();
-  let events = 0;
-  const traffic = runTraffic({
-    url: platform.source.url,
-    seed: 1,
-    signal: ending.signal,
-    transactionsPerSecond: 200,
-    longSeconds: { least: 1, most: 2 },
-    onEvent: () => events++,
-  });
-  const found: string[][] = [];
-  try {
-    for (let times = 0; times < LIVE_VERIFICATIONS; times++) {
-      const before = events;
-      found.push(differences(await verify(platform.context)));
-      assert.ok(events > before);
-    }
-  } finally {
-    ending.abort();
-    await traffic;
-  }
-
-  assert.deepEqual(found, Array(LIVE_VERIFICATIONS).fill([]));
-});
-
-/** Set `TEST_SEED` to repeat writes that failed. */
-
-Deno.test("verify() does not mind any writer", async () => {
-  const seed = newSeed();
-  const random = new Random(seed);
-  await using platform = await openPlatform();
-  await fillSmall(platform.source.client);
-  platform.set({ deleteShareMax: 1 });
-  await using writers = await RandomWriters.open(platform.source.url, random);
-  for (let times = 0; times < LIVE_VERIFICATIONS; times++) {
-    for (let write = 0; write < WRITES_BETWEEN; write++) await writers.write();
-    let writing = true;
-    const writes = (async () => {
-      while (writing) await writers.write();
-    })();
-    const verifying = verify(platform.context)
-      .finally(() => writing = false);
-
-    assert.deepEqual(
-      differences(await verifying),
-      [],
-      `TEST_SEED=${seed}: ${writers.story.join("\n")}`,
-    );
-    await writes;
-  }
-});
-
-Deno.test("verify() goes on when others run the stages at the same time", async () => {
-  await using platform = await openPlatform();
-  const { source, warehouse, context, logged } = platform;
-  await fillSmall(source.client);
-  await platform.run();
-  await execute(source.client, insertOrder(9));
-  let overtaking = true;
-  context.resources = changedZones(RESOURCES, (zone) => ({
-    create: async (key, content) => {
-      if (overtaking && zone.url === context.config.ingestionUrl) {
-        overtaking = false;
-        await extract({ ...context, resources: RESOURCES });
-      }
-      return await zone.create(key, content);
-    },
-  }));
-  const other = await openClient(warehouse.url);
-  await other.query("select pg_advisory_lock(7235419846134)");
-
-  const verifying = verify(context);
-  for (let wait = 0; wait < WAITS_MAX; wait++) {
-    if (logged.some((line) => line.includes("another load"))) break;
-    await new Promise((wake) => setTimeout(wake, WAIT_MS));
-  }
-  await other.end();
-
-  const verification = await verifying;
-  assert.equal(verification.batch, 3);
-  assert.deepEqual(differences(verification), []);
-  assert.ok(
-    logged.includes("warning: batch 2 was committed by another run first"),
-  );
-});
-
-Deno.test("verify() compares its batch, also when the next is loaded", async () => {
-  await using platform = await openPlatform();
-  const { source, context } = platform;
-  await fillSmall(source.client);
-  await platform.run();
-  let connections = 0;
-  context.resources = {
-    ...RESOURCES,
-    connect: async (settings, options) => {
-      // The first looks whether the zones are right, the second compares.
-      if (options.purpose === "verify" && ++connections === 2) {
-        await execute(
-          source.client,
-          "update payment set payment_amount = 5 where payment_id = 2",
-          "update department set location = 'Moved'",
-          "delete from payment where payment_id = 3",
-        );
-        await runOnce({ ...context, resources: RESOURCES });
-      }
-      return await RESOURCES.connect(settings, options);
-    },
-  };
-
-  const verification = await verify(context);
-
-  assert.equal(connections, 2);
-  assert.equal(verification.batch, 2);
-  assert.deepEqual(differences(verification), []);
-});
-
-Deno.test("verify() gives up when others always commit first", async () => {
-  await using platform = await openPlatform();
-  const { source, context } = platform;
-  await fillSmall(source.client);
-  context.resources = changedZones(RESOURCES, (zone) => ({
-    create: async (key, content) => {
-      await extract({ ...context, resources: RESOURCES });
-      return await zone.create(key, content);
-    },
-  }));
-
-  await assert.rejects(verify(context), {
-    name: "StageError",
-    message: "Cannot verify: other runs committed a batch first 5 times",
-    subject: context.config.ingestionUrl,
-    retryable: true,
-  });
-  assert.deepEqual(leftBehind(platform), []);
-});
-
 Deno.test("verify() throws what keeps it from comparing", async () => {
   await using platform = await openPlatform();
   const { source, warehouse, context } = platform;
@@ -511,143 +340,3 @@ for (const setting of ["ingestionUrl", "processedUrl"] as const) {
     await assert.rejects(Deno.stat(wrong), Deno.errors.NotFound);
   });
 }
-
-const OTHER_SQL = readProjectSql(
-  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
-);
-const OTHER_SOURCE = `
-  create table stock (warehouse_code varchar(20), item_number integer,
-    quantity smallint not null, primary key (warehouse_code, item_number));
-  create table item (sku varchar primary key, title text, details jsonb);
-  create table reading (reading_id bigint, taken_on date not null,
-    taken_at timestamptz not null, amount numeric(10,4),
-    primary key (reading_id, taken_on));`;
-
-async function openOther(sql: ProjectSql): Promise<Platform> {
-  const platform = await openPlatform({ sql, sourceSql: OTHER_SOURCE });
-  await execute(
-    platform.source.client,
-    `insert into stock select 'w|' || n % 7, n, n % 100
-    from generate_series(-300, 3000) as n`,
-    `insert into item select 'sku "' || n || ''', \\', 'title ' || n,
-      jsonb_build_object('n', n) from generate_series(1, 300) as n`,
-    `insert into reading select n, date '2023-01-01' + n, now(), n / 7.0
-    from generate_series(1, 700) as n`,
-    "insert into reading values (-5, '0044-03-15 BC', now(), null)",
-    "insert into reading values (-6, '20000-01-01', now(), 0)",
-  );
-  return platform;
-}
-
-Deno.test("verify() serves another company by its SQL alone", async () => {
-  await using platform = await openOther(OTHER_SQL);
-  const { source, warehouse, context } = platform;
-  assert.equal((await verify(context)).same, true);
-  await execute(
-    source.client,
-    "delete from stock where item_number = 5",
-    "update item set title = null where sku like '%33%'",
-  );
-  assert.equal((await verify(context)).same, true);
-
-  await execute(
-    warehouse.client,
-    "update fact_stock set quantity = 3 where item_number = 17",
-    "update dim_item set details = details || ' ' where sku = 'sku \"9'', \\'",
-    "delete from fact_reading where reading_id = 700",
-    "update fact_reading set amount = amount + 0.0001 where reading_id = 6",
-  );
-
-  assert.deepEqual(differences(await verify(context)), [
-    "dim_item warehouse: sku \"9', \\ different",
-    "fact_stock warehouse: [w|3, 17] different",
-    "fact_reading warehouse: [6, 2023-01-07] different, [700, 2024-12-01] missing",
-  ]);
-});
-
-Deno.test("verify() takes a byte order mark for the text that it is", async () => {
-  const contract =
-    "create table code (code text not null, primary key (code));";
-  await using platform = await openPlatform({
-    sql: companyOf(contract),
-    sourceSql: contract,
-  });
-  const { source, warehouse, context } = platform;
-  await source.client.query(String.raw`insert into code values (E'\ufeffa')`);
-
-  assert.deepEqual(differences(await verify(context)), []);
-
-  // In the warehouse's file, too, it is the first text.
-  await warehouse.client.query("update fact_code set code = 'a'");
-  assert.match(differences(await verify(context)).join(), /a extra, .*missing/);
-});
-
-Deno.test("./totesys verify exits with what it found", async () => {
-  await using platform = await openPlatform();
-  const { source, warehouse, config } = platform;
-  await fillSmall(source.client);
-  const env: Record<string, string> = {
-    SQL_DIRECTORY,
-    SOURCE_URL: source.url,
-    WAREHOUSE_URL: warehouse.url,
-    INGESTION_URL: config.ingestionUrl,
-    PROCESSED_URL: config.processedUrl,
-    TEMP_DIRECTORY: config.tempDirectory,
-  };
-  const run = async (options: { isTerminal: boolean; url?: string }) => {
-    const texts = { out: "", error: "" };
-    const io: ProcessIo = {
-      env: (name) =>
-        name === "WAREHOUSE_URL" ? options.url ?? env[name] : env[name],
-      write: (text, to) => texts[to] += text,
-      isTerminal: options.isTerminal,
-      onStop: () => () => {},
-    };
-    return { code: await main([], io), ...texts };
-  };
-
-  const first = await run({ isTerminal: true });
-  assert.equal(first.code, 0, first.error);
-  assert.match(first.out, /fact_payment +warehouse +5 +0\n/);
-  assert.match(first.out, /\nthe same as of batch 1, \d{4}-.* s\n$/);
-
-  await execute(
-    warehouse.client,
-    "delete from fact_payment where payment_id = 4",
-    "update fact_payment set payment_amount = -1 where payment_id = 5",
-    "update dim_counterparty set counterparty_legal_city = null where counterparty_id = 1",
-  );
-  const second = await run({ isTerminal: true });
-  assert.equal(second.code, 3);
-  assert.match(
-    second.out,
-    /fact_payment in the warehouse: 4 missing, 5 different\n-> \.\/totesys rebuild warehouse\n/,
-  );
-  assert.match(
-    second.out,
-    /dim_counterparty in the warehouse: 1 different\n-> \.\/totesys rebuild warehouse\n/,
-  );
-  assert.match(second.out, /\nwarning: check fact_payment__amount.*: 1 find/);
-  assert.match(second.out, /\nNOT THE SAME as of batch 2/);
-
-  const third = await run({ isTerminal: false });
-  assert.equal(third.code, 3);
-  const events = third.out.trimEnd().split("\n").map((line) =>
-    JSON.parse(line)
-  );
-  const alarm = events.find((event) =>
-    event.level === "error" && event.model === "fact_payment"
-  );
-  assert.equal(alarm.stage, "verify");
-  assert.equal(alarm.hint, "Run ./totesys rebuild warehouse");
-  assert.equal(events.at(-1).same, false);
-
-  const down = await run({
-    isTerminal: true,
-    url: "postgres://u:hunter2@127.0.0.1:1/w",
-  });
-  assert.equal(down.code, 1);
-  assert.match(down.error, /^Cannot connect to 127.0.0.1:1\/w/);
-  assert.doesNotMatch(down.out + down.error, /hunter2/);
-  assert.equal((await run({ isTerminal: true, url: "mysql://x" })).code, 2);
-});
