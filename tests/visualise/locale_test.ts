@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import {
+  loaded,
+  open,
+  Served,
+  tableRows,
+  testPage,
+  toggleTable,
+} from "../harness/dashboard.ts";
+import { execute } from "../harness/platform.ts";
+
+testPage(
+  "figures, days and times are written as the reader's language does",
+  async () => {
+    await using platform = await loaded();
+    await execute(
+      platform.source.client,
+      "update payment set payment_date = '2023-01-15' where payment_id = 5",
+    );
+    await platform.run();
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address, "de-DE");
+    await toggleTable(page, "month");
+    const sales = await tableRows(page, "month");
+    const total = await page.locator("[data-card=sales] .card-value")
+      .getAttribute("title");
+    await page.locator("[data-view=changes]").click();
+    await page.waitForSelector("#changes-list table");
+
+    assert.equal(total, "14.580\u00a0£");
+    assert.deepEqual(sales, [["Nov. 2022", "GBP", "3", "6.000", "14.580,00"]]);
+    assert.match(
+      await page.locator("#changes-list").innerText(),
+      /payment date\s+07\.11\.2022\s+15\.01\.2023/,
+    );
+    assert.deepEqual(errors, []);
+  },
+);

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres/postgres.ts";
+import {
+  batchShown,
+  choose,
+  loaded,
+  open,
+  Served,
+  testPage,
+} from "../harness/dashboard.ts";
+import { execute } from "../harness/platform.ts";
+import { insertOrder } from "../harness/small_source.ts";
+
+testPage("what a record refers to has the name of its time", async () => {
+  await using platform = await loaded();
+  const rename = (id: number, name: string) =>
+    `update counterparty set counterparty_legal_name = '${name}'
+    where counterparty_id = ${id}`;
+  await execute(
+    platform.source.client,
+    "update sales_order set counterparty_id = 2 where sales_order_id = 1",
+    rename(2, "Second"),
+  );
+  await platform.run();
+  await execute(platform.source.client, rename(1, "One"), rename(2, "Two"));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(
+    `${await served.address}?view=changes&at=2`,
+  );
+  await page.waitForSelector("#changes-list table");
+  const then = await page.locator("#changes-list").innerText();
+  await page.goto(`${await served.address}?view=changes&since=1`);
+  await page.waitForSelector("#changes-list table");
+  const since = await page.locator("#changes-list").innerText();
+  await page.goto(`${await served.address}?view=record&record=sales-order/1`);
+  await page.waitForSelector("#history li");
+  const events = await page.locator("#history li").allInnerTexts();
+  const now = await page.locator("#history .now").innerText();
+
+  assert.match(
+    then,
+    /order 1\s+updated\s+counterparty\s+Company 1 1\s+Second 2/,
+  );
+  assert.match(since, /order 1\s+updated\s+counterparty\s+Company 1 1\s+Two 2/);
+  assert.match(events[0] ?? "", /counterparty\s+Company 1 1\n/);
+  assert.match(now, /^Now\n[^]*counterparty\s+Two 2\n/);
+  assert.match(events[0] ?? "", /sales staff\s+First Last 1 1\n/);
+  assert.match(events[1] ?? "", /counterparty\s+Company 1 1 → Second 2$/);
+  assert.deepEqual(errors, []);
+});
+
+testPage(
+  "a fact's history is a line through time, and leads to any moment of it",
+  async () => {
+    await using platform = await loaded();
+    const { client } = platform.source;
+    const [payment] = await query(
+      client,
+      "select to_jsonb(payment)::text as row from payment where payment_id = 5",
+    );
+    for (
+      const change of [
+        "update payment set payment_amount = 777 where payment_id = 5",
+        "delete from payment where payment_id = 5",
+        `insert into payment select (jsonb_populate_record(null::payment, '${payment?.row}')).*`,
+      ]
+    ) {
+      await execute(client, change);
+      await platform.run();
+    }
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}?view=changes`);
+    await page.locator("#changes-list").getByRole("button", {
+      name: "History of payment 5",
+    }).click();
+    await page.waitForSelector("#history li");
+    const events = await page.locator("#history li").allInnerTexts();
+    const now = await page.locator("#history .now").innerText();
+    await page.locator("#history li").nth(1)
+      .getByRole("button", { name: "See everything at this moment" }).click();
+    await batchShown(page, 2);
+    await page.waitForSelector("#overview:not([hidden])");
+
+    assert.match(events[0] ?? "", /^added in batch 1, /);
+    assert.match(
+      events[1] ?? "",
+      /^updated in batch 2, [^]*payment amount\s+[\d.]+ → 777/,
+    );
+    assert.match(events[2] ?? "", /^deleted in batch 3, [^\n]*\n?[^\n]*$/);
+    assert.match(events[3] ?? "", /^added in batch 4, [^]*payment amount/);
+    const amount = /payment amount\s+(\S+)\n/.exec(events[3] ?? "")?.[1];
+    assert.match(now, new RegExp(`^Now\n[^]*payment amount\\s+${amount}\n`));
+    assert.equal(events.length, 4);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage("what changed is told over several batches, too", async () => {
+  await using platform = await loaded();
+  const { client } = platform.source;
+  for (const units of [700, 800]) {
+    await execute(
+      client,
+      `update sales_order set units_sold = ${units} where sales_order_id = 1`,
+      insertOrder(units),
+    );
+    await platform.run();
+  }
+  await execute(client, "delete from sales_order where sales_order_id = 700");
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(`${await served.address}?view=changes`);
+  await batchShown(page, 4);
+  const last = await page.locator("#changes-list").innerText();
+  await choose(page, "#since", "1");
+  await page.locator("#changes-list").getByText("1,000", { exact: true })
+    .waitFor();
+  const since = await page.locator("#changes-list").innerText();
+
+  assert.match(last, /sales order 700\s+deleted/);
+  assert.doesNotMatch(last, /sales order 1\s/);
+  // From one state to the other: what came and went in between is neither.
+  assert.match(since, /sales order 1\s+updated\s+units sold\s+1,000\s+800/);
+  assert.match(since, /sales order 800\s+added/);
+  assert.doesNotMatch(since, /sales order 700\s/);
+  assert.deepEqual(errors, []);
+});
