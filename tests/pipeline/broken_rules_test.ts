@@ -5,61 +5,8 @@ import { changedZones } from "../harness/changed_zone.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { openLake, zoneKeys } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import {
-  dimensionSql,
-  HISTORY_SQL,
-  smallProject,
-} from "../harness/small_project.ts";
-
-const SOURCE = `create table item (
-    item_id integer not null,
-    code text,
-    note text,
-    primary key (item_id)
-);
-create table label (
-    label_id integer not null,
-    code text,
-    title text,
-    primary key (label_id)
-);
-`;
-const JOINED = `select item_id, item.code, title from current.item
-  left join current.label on label.code = item.code`;
-
-function joinedProject() {
-  return smallProject({
-    source: SOURCE,
-    models: [{
-      name: "dim_item",
-      key: ["item_id"],
-      derivation: "join",
-      sql: JOINED,
-    }, {
-      name: "fact_note",
-      kind: "fact",
-      key: ["id"],
-      recordId: "record_id",
-      sql: "select item_id as id, note from changed.item",
-    }],
-    warehouse: dimensionSql(
-      "dim_item",
-      "item_id integer primary key, code text, title text",
-    ) + `create table fact_note (record_id bigint primary key,
-      id integer not null, note text not null, ${HISTORY_SQL});`,
-  });
-}
-
-async function rowsOf(
-  { warehouse }: Platform,
-  table: string,
-): Promise<string[]> {
-  const rows = await query(
-    warehouse.client,
-    `select row_text::text as row_text from (${table}) as row_text order by 1`,
-  );
-  return rows.map((row) => row.row_text ?? "");
-}
+import { dimensionSql, smallProject } from "../harness/small_project.ts";
+import { joinedProject, rowsOf, SOURCE } from "./joined_items.ts";
 
 const ITEMS = "select item_id, title from dim_item where to_batch is null";
 const NOTES =
@@ -320,41 +267,6 @@ Deno.test("a null in the key of a join is refused by the column's name", async (
   );
 });
 
-Deno.test("a row model that multiplies its rows by a list of values is refused", async () => {
-  const sql = await smallProject({
-    source: SOURCE,
-    models: [{
-      name: "dim_item",
-      key: ["item_id"],
-      sql: `select item_id, name from changed.item left join
-        (values ('a', 'A'), ('twice', 'B'), ('twice', 'C')) as codes (code, name)
-        on codes.code = item.code`,
-    }],
-    warehouse: dimensionSql(
-      "dim_item",
-      "item_id integer primary key, name text",
-    ),
-  });
-  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
-  const { client } = platform.source;
-  await execute(client, "insert into item values (1, 'a'), (2, 'x')");
-  await platform.run();
-  await execute(client, "update item set code = 'twice' where item_id = 1");
-  await platform.extract();
-
-  await assert.rejects(platform.transform(), {
-    message:
-      'Cannot make "dim_item" in batch 2: 1 key occurs more than once; the first is 1, 2 times',
-  });
-
-  await execute(client, "update item set code = null where item_id = 1");
-  await platform.run();
-  assert.deepEqual(
-    await rowsOf(platform, "select item_id, name from dim_item"),
-    ["(1,)", "(2,)"],
-  );
-});
-
 Deno.test("a duplicate key of an append-only model is repaired by a full read", async () => {
   const sql = await smallProject({
     source: SOURCE,
@@ -425,82 +337,4 @@ Deno.test("rebuild processed repairs a lake with rows that load refuses", async 
     "(3,z,1,)",
   ]);
   await assertJoined(platform);
-});
-
-for (const derivation of ["row", "join"] as const) {
-  Deno.test(`a ${derivation} model whose query failed at a row continues after the repair`, async () => {
-    const schema = derivation === "row" ? "changed" : "current";
-    await using platform = await openPlatform({
-      sourceSql: SOURCE,
-      sql: await smallProject({
-        source: SOURCE,
-        models: [{
-          name: "dim_item",
-          key: ["item_id"],
-          derivation,
-          sql:
-            `select item_id, cast(code as integer) as number from ${schema}.item`,
-        }],
-        warehouse: dimensionSql(
-          "dim_item",
-          "item_id integer primary key, number integer",
-        ),
-      }),
-    });
-    const { client } = platform.source;
-    await execute(client, "insert into item values (1, '10'), (2, '20')");
-    await platform.run();
-    await execute(
-      client,
-      "update item set code = 'no' where item_id = 1",
-      "insert into item values (3, '30')",
-    );
-    await platform.extract();
-
-    await assert.rejects(platform.transform(), {
-      subject: "dim_item",
-      message: /^Cannot make "dim_item" in batch 2: its query failed at a row/,
-      dataCheck: true,
-      retryable: false,
-    });
-
-    await execute(client, "update item set code = '11' where item_id = 1");
-    await platform.extract(derivation === "row" ? { fullRead: ["item"] } : {});
-    await platform.transform();
-    await platform.load();
-    assert.deepEqual(
-      await rowsOf(
-        platform,
-        "select item_id, number from dim_item where to_batch is null",
-      ),
-      ["(1,11)", "(2,20)", "(3,30)"],
-    );
-  });
-}
-
-Deno.test("a quarantine rule that gives no reason still quarantines its row", async () => {
-  await using platform = await openPlatform({
-    sourceSql: SOURCE,
-    sql: {
-      ...await joinedProject(),
-      quarantine: new Map([[
-        "item",
-        "select item_id, 'note is ' || note as reason from arrived.item where code is null",
-      ]]),
-    },
-  });
-  await execute(
-    platform.source.client,
-    "insert into item values (1, 'a', 'x'), (2, null, null)",
-  );
-
-  await platform.run();
-
-  assert.deepEqual(
-    await rowsOf(
-      platform,
-      "select row_key, reason from quarantine where to_batch is null",
-    ),
-    ['(2,"sql/quarantine/item.sql gives no reason")'],
-  );
 });
