@@ -3,6 +3,7 @@ import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import type { StageState } from "../../visualise/live/stage_states.ts";
 import { transform } from "../../transform/transform.ts";
+import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
   closeBrowser,
@@ -79,6 +80,13 @@ testPage(
       platform.warehouse.client,
       "select sum(rows) as rows from pipeline.batch_file where batch = 2",
     );
+    await page.locator("#checks tr.failing").getByRole("button", {
+      name: "Findings: fact_sales_order__references_are_known",
+    }).click();
+    await page.waitForURL(/\?view=batch&batch=2$/);
+    await page.goBack();
+    await page.waitForSelector("#pipeline:not([hidden])");
+    await assertAccessibleEverywhere(page, "a check found something");
 
     assert.equal(none, "");
     assert.equal(batches, 2);
@@ -101,7 +109,11 @@ testPage(
       checks[0] ?? "",
       /^fact_sales_order__references_are_known\s+\S.*\s+warning\s+2\s.*\s1\s+1$/,
     );
-    assert.deepEqual(failing, [checks[0]]);
+    // Which has the first keys as well, and leads to all findings.
+    assert.deepEqual(
+      failing.map((text) => text.trim().split(/\s+/).join(" ")),
+      [`${checks[0]?.trim().split(/\s+/).join(" ")} 50 Findings`],
+    );
     assert.equal(bars, 2);
     assert.match(
       took,

@@ -1,5 +1,6 @@
 // @ts-check
 // The view of the pipeline.
+import { go } from "./address.js";
 import {
   batchesTable,
   healthOf,
@@ -206,13 +207,16 @@ function showFreshness(/** @type {Row[]} */ rows) {
   });
 }
 
-/** The checks with findings; all of them are folded below. */
+/** The checks with findings, which lead to these; all are folded below. */
 function checksOf(/** @type {Row[]} */ checks) {
   if (checks.length === 0) {
     return make("p", { class: "none" }, "No check has run yet.");
   }
   const failing = checks.filter(({ findings }) => Number(findings) > 0);
-  const failed = tableOrWords("Checks with findings", failing, "");
+  const failed = tableOrWords("Checks with findings", failing, "", {
+    label: "Findings",
+    act: ({ batch }) => go({ view: "batch", batch }),
+  });
   for (const row of failed.querySelectorAll("tbody tr")) {
     row.className = "failing";
   }
@@ -236,7 +240,11 @@ function checksOf(/** @type {Row[]} */ checks) {
       "details",
       details?.open ? { open: "" } : {},
       make("summary", {}, `Results of all ${figure(checks.length)} checks`),
-      tableOrWords("Checks", checks, ""),
+      tableOrWords(
+        "Checks",
+        checks.map(({ first_keys: _, ...check }) => check),
+        "",
+      ),
     ),
   );
 }
