@@ -115,6 +115,32 @@ testPage("the chart stays in its place while moments pass by", async () => {
   assert.deepEqual(errors, []);
 });
 
+testPage(
+  "a phone says of when it is what passes by, and nothing moves",
+  async () => {
+    await using platform = await loaded();
+    await execute(platform.source.client, insertOrder(50, 9000));
+    await platform.run();
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}?period=all`);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await batchShown(page, 2);
+    await prepareTrails(page);
+    const top = async () =>
+      Math.round((await page.locator("#cards").boundingBox())?.y ?? 0);
+    const before = await top();
+    await pressStrip(page, 0.01);
+    await page.waitForSelector("body.passing");
+    const passed = await top();
+    const said = page.locator("#as-of");
+
+    assert.equal(await said.isVisible(), true);
+    assert.match(await said.innerText(), /^as of \d/);
+    assert.equal(passed, before);
+    assert.deepEqual(errors, []);
+  },
+);
+
 testPage("what is passed by has the currency just chosen", async () => {
   await using platform = await loaded();
   await execute(
