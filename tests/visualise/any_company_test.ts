@@ -4,6 +4,7 @@ import { makeCompanyFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { fillNorthwind, NORTHWIND } from "../examples/northwind.ts";
+import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
   card,
@@ -149,6 +150,7 @@ testPage(
     await page.goto(await served.address);
     await batchShown(page, 2);
     await page.waitForSelector("[data-chart=customer] .row");
+    await assertAccessibleEverywhere(page, "a dashboard by its models");
 
     assert.deepEqual(shown, byHand);
     assert.deepEqual(cards, ["Order", "Order line", "Territory cover"]);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
+import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
   closeBrowser,
@@ -129,6 +130,7 @@ testPage("the page measures the age by the server's setting", async () => {
   await page.locator("#status-age").getByText("6 min").waitFor();
   await page.locator("#behind").getByText("over the target of 5 min")
     .waitFor();
+  await assertAccessibleEverywhere(page, "stale");
   await page.close();
 });
 
@@ -171,6 +173,7 @@ testPage(
     await page.locator("#problem").getByText(
       "The figures could not be updated: The warehouse did not answer.",
     ).waitFor();
+    await assertAccessibleEverywhere(page, "offline");
     await execute(admin, `alter database "${database}" allow_connections true`);
     await page.waitForSelector(".status[data-state=live]");
     await page.waitForSelector("#batches table");

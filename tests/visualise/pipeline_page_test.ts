@@ -255,6 +255,7 @@ testPage("a zone that can't be seen is not called well", async () => {
   const extract = await page.locator("[data-stage=extract]").innerText();
   const transform = await page.locator("[data-stage=transform]").innerText();
   const load = await page.locator("[data-stage=load]").innerText();
+  await assertAccessibleEverywhere(page, "hidden zones");
 
   assert.match(
     extract,
