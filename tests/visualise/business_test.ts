@@ -65,12 +65,18 @@ testPage(
     const { x, y, width } = await column.boundingBox() ?? assert.fail();
     await page.mouse.move(x + width / 2, y + 2);
     const tip = await page.locator("[data-chart=month] .tip").innerText();
+    const cut = await page.evaluate(`{
+      const tip = document.querySelector("[data-chart=month] .tip");
+      const { left, right } = tip.getBoundingClientRect();
+      [tip.scrollWidth > tip.clientWidth, left < 0, right > innerWidth];
+    }`);
     await page.mouse.click(x + width / 2, y + 2);
     await page.waitForSelector("#rows[open] table");
     const title = await page.locator("#rows-title").innerText();
     const address = page.url();
 
     assert.match(tip, /^\w+ \d{4}\s[^]*(paid|due|overdue) £[\d,]+$/);
+    assert.deepEqual(cut, [false, false, false]);
     assert.match(
       title,
       /^Payments: sales receipt or purchase refund, GBP, \w+ \d{4}, \d$/,

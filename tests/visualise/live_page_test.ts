@@ -17,6 +17,7 @@ import {
 } from "../harness/dashboard.ts";
 import { execute } from "../harness/platform.ts";
 import { insertOrder } from "../harness/small_source.ts";
+import { duration } from "../../visualise/page/formats.js";
 
 Deno.test.afterAll(closeBrowser);
 
@@ -114,6 +115,15 @@ testPage("a page asks for nothing twice", async () => {
 
   assert.deepEqual(asked.sort(), [...new Set(asked)]);
   await page.close();
+});
+
+Deno.test("long durations are told in days, and short ones in seconds", () => {
+  const MINUTE = 60;
+
+  assert.deepEqual(
+    [4387 * MINUTE, 185 * MINUTE, 41 * MINUTE, 30, 2].map(duration),
+    ["3 d 1 h", "3 h 5 min", "41 min", "30 s", "2 s"],
+  );
 });
 
 testPage("the page measures the age by the server's setting", async () => {
@@ -218,6 +228,10 @@ testPage("a page finds its server again, and says when it can't", async () => {
 
   await served[Symbol.asyncDispose]();
   await page.waitForSelector(".status[data-state=stale]");
+  await page.locator("[data-view=pipeline]").click();
+  await page.locator("#problem").getByText(
+    "could not be updated: the dashboard's server does not answer.",
+  ).waitFor();
   await execute(platform.source.client, insertOrder(50));
   await platform.run();
   served = new Served(platform, { port: Number(new URL(address).port) });

@@ -126,6 +126,26 @@ testPage(
   },
 );
 
+testPage("a phone shows what a change was and what it became", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.source.client,
+    "update sales_order set units_sold = 777 where sales_order_id = 1",
+  );
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(`${await served.address}?view=changes`);
+  await page.setViewportSize(PHONE);
+  const change = page.locator("#changes-list tbody tr").first();
+  for (const part of ["del", "ins"]) {
+    const box = await change.locator(part).first().boundingBox();
+
+    assert.ok(box !== null && box.width > 0 && box.x >= 0, part);
+    assert.ok(box.x + box.width <= PHONE.width, `${part}: ${box.x}`);
+  }
+  assert.deepEqual(errors, []);
+});
+
 testPage(
   "stages are not up to date where extract has stopped, by the target",
   async () => {
