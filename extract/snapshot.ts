@@ -119,8 +119,7 @@ async function openWith(
     signal: AbortSignal;
   },
 ): Promise<Snapshot> {
-  const { context, signal } = options;
-  const { config, log } = context;
+  const { context, context: { config, log }, signal } = options;
   const first = (await connections.connect()).client;
   const { guest, found, roomForAll } = await examine(first, options);
   const { connect, end } = connections;

@@ -16,6 +16,7 @@ import {
 } from "../zone/s3_credentials.ts";
 import type { S3Settings } from "../zone/zone.ts";
 import { checkedHttpfs, loadHttpfs } from "./load_httpfs.ts";
+import { SESSION_TIME_ZONE } from "../time_zone.ts";
 
 /** A DuckDB that can reach its zones and its temporary folder, nothing else. */
 export interface DuckDb extends AsyncDisposable {
@@ -182,8 +183,9 @@ async function confine(
   places: readonly string[],
 ): Promise<void> {
   await connection.run("set enable_progress_bar = false");
-  // Results must not depend on the time zone of the machine.
-  await connection.run("set global timezone = 'UTC'");
+  await connection.run(
+    `set global timezone = ${quoteText(SESSION_TIME_ZONE)}`,
+  );
   const allowed = places.map((place) => quoteText(`${place}/`));
   await connection.run(`set allowed_directories = [${allowed.join(", ")}]`);
   await connection.run("set enable_external_access = false");

@@ -2,6 +2,7 @@ import pg from "pg";
 import { quoteText, type TextRow } from "../sql/quote.ts";
 import { messageOf, StageError } from "../errors.ts";
 import type { PostgresSettings } from "../settings/connection_url.ts";
+import { SESSION_TIME_ZONE } from "../time_zone.ts";
 
 export { serverName } from "../settings/connection_url.ts";
 
@@ -18,7 +19,7 @@ export const ENDINGS = new WeakMap<pg.Client, Error>();
  * in every transaction, whatever the role, the database or another client set.
  */
 export const PINNED: Settings = {
-  timezone: "UTC",
+  timezone: SESSION_TIME_ZONE,
   datestyle: "ISO, MDY",
   intervalstyle: "iso_8601",
   extra_float_digits: "1",

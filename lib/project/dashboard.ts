@@ -1,6 +1,7 @@
 import { ConfigError } from "../errors.ts";
 import { readDashboardFile } from "./dashboard_header.ts";
 import type { ProjectSql } from "./project_sql.ts";
+import { isTimeZone } from "../time_zone.ts";
 
 /** What a column of figures counts or sums. */
 export interface Measure {
@@ -168,13 +169,4 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((one) => typeof one === "string");
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat(undefined, { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

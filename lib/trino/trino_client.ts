@@ -2,6 +2,7 @@ import { StatementError } from "../engine.ts";
 import { messageOf, StageError } from "../errors.ts";
 import type { TrinoSettings } from "../settings/engine_settings.ts";
 import { BUSY_STATUSES } from "../retry.ts";
+import { SESSION_TIME_ZONE } from "../time_zone.ts";
 
 /** One answer of the server to a statement that may still run. */
 interface Answer {
@@ -144,7 +145,7 @@ export class TrinoClient {
       "X-Trino-Source": "totesys",
       "X-Trino-Catalog": catalog,
       "X-Trino-Schema": schema,
-      "X-Trino-Time-Zone": "UTC",
+      "X-Trino-Time-Zone": SESSION_TIME_ZONE,
       "X-Trino-Session": `${catalog}.timestamp_precision=MICROSECONDS`,
       ...password === undefined
         ? {}
