@@ -40,11 +40,6 @@ export async function openLog(options: LogOptions): Promise<Logger> {
   return getLogger("totesys");
 }
 
-/** A logger that writes nothing. */
-export function silentLog(): Logger {
-  return getLogger("silent");
-}
-
 /**
  * An event as one JSON object: time, level, stage, message, its fields. Each
  * text is redacted separately, so that none is mistaken for part of another.

@@ -13,14 +13,6 @@ export interface TableHeader {
   notNull: readonly string[];
 }
 
-/** For a model whose header says nothing about its table. */
-export const NO_TABLE_HEADER: TableHeader = {
-  meaning: "",
-  meanings: new Map(),
-  references: new Map(),
-  notNull: [],
-};
-
 /** A plain or quoted name, a colon, and its meaning. */
 const COLUMN = new RegExp(`^\\s+(${NAME}):\\s+(.*)$`, "u");
 /** Two names, the first before an arrow that stands in neither. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Logger } from "@logtape/logtape";
 import { openSnapshot } from "../../extract/snapshot.ts";
 import { StageError } from "../../lib/errors.ts";
-import { silentLog } from "../../lib/log.ts";
+import { getLogger } from "@logtape/logtape";
 import { query, queryRow, serverName } from "../../lib/postgres/postgres.ts";
 import { type Config, readConfig } from "../../lib/settings/config.ts";
 import { RESOURCES } from "../../lib/stage.ts";
@@ -38,7 +38,7 @@ function open(
       ...PROJECT_SQL,
       tables: tables.map((name) => ({ name, columns: [], key: [] })),
     },
-    log: options.log ?? silentLog(),
+    log: options.log ?? getLogger("silent"),
   }, {
     after: options.after,
     signal: options.signal ?? new AbortController().signal,

@@ -1,6 +1,14 @@
 import { parseContract } from "../../lib/project/contract.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { NO_TABLE_HEADER } from "../../lib/project/table_header.ts";
+import type { TableHeader } from "../../lib/project/table_header.ts";
+
+/** For a model whose header says nothing about its table. */
+export const NO_TABLE_HEADER: TableHeader = {
+  meaning: "",
+  meanings: new Map(),
+  references: new Map(),
+  notNull: [],
+};
 
 /**
  * The SQL of a company whose contract is this: each table becomes a fact of

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../../lib/errors.ts";
 import type { Model } from "../../../lib/project/model.ts";
 import { readProjectSql } from "../../../lib/project/project_sql.ts";
-import { NO_TABLE_HEADER } from "../../../lib/project/table_header.ts";
+import { NO_TABLE_HEADER } from "../../harness/company_of.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { PROJECT_SQL } from "../../harness/platform.ts";
 
