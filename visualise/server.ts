@@ -122,10 +122,13 @@ export function createServer(options: ServerOptions): Hono {
     );
   });
   // After 204 a browser's EventSource does not reconnect.
-  app.get("/events", (context) =>
-    live === undefined
-      ? context.body(null, 204)
-      : streamEvents(context, live));
+  app.get(
+    "/events",
+    (context) =>
+      live === undefined
+        ? context.body(null, 204)
+        : streamEvents(context, live),
+  );
   answerErrors(app, options);
   app.notFound((context) => context.json({ message: "Not found." }, 404));
   return app;

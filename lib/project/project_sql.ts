@@ -5,7 +5,7 @@ import { type ContractTable, parseContract } from "./contract.ts";
 import { inReferenceOrder } from "./load_order.ts";
 import type { Model } from "./model.ts";
 import { readModel } from "./model_header.ts";
-import { quarantinedTable, quarantinePath } from "./quarantine_file.ts";
+import { quarantinedTable } from "./quarantine_file.ts";
 import { QUARANTINE } from "./quarantine_model.ts";
 import { lacksTable } from "./source_names.ts";
 import { FOLDER_HINT, sqlFilesIn } from "./sql_files.ts";
@@ -159,7 +159,8 @@ function checkNames(found: {
     ),
     ...found.quarantine.filter((file) => !known.includes(file.name))
       .map((file) =>
-        `${quarantinePath(file.name)}: the table "${file.name}" ${
+        // Of no table, so it is the file's own name.
+        `sql/quarantine/${file.name}.sql: the table "${file.name}" ${
           lacksTable(file.name, found.tables)
         }`
       ),

@@ -1,9 +1,10 @@
 /**
  * The name of the file with a table's quarantine rule, without `.sql`: what no
- * name of a file has everywhere is written as in a URL.
+ * name of a file has everywhere is written as in a URL, and so is the `%` of a
+ * name that has such a code itself.
  */
 export function quarantineName(table: string): string {
-  return table.replace(/[/\\]/g, encodeURIComponent);
+  return table.replace(/[/\\]|%(?=2F|5C|25)/gi, encodeURIComponent);
 }
 
 /** The file with a table's quarantine rule, as messages name it. */
@@ -11,13 +12,11 @@ export function quarantinePath(table: string): string {
   return `sql/quarantine/${quarantineName(table)}.sql`;
 }
 
-/** The table that a rule is about, by that name of its file. */
+/** The table that a rule is about, by that name of its file or by its own. */
 export function quarantinedTable(
   file: string,
   tables: readonly { name: string }[],
 ): string {
-  return tables.find(({ name }) =>
-    name === file || quarantineName(name) === file
-  )
-    ?.name ?? file;
+  const found = tables.find(({ name }) => quarantineName(name) === file);
+  return found?.name ?? file;
 }
