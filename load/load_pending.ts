@@ -11,13 +11,9 @@ import { whileIntact } from "../lib/duckdb/while_intact.ts";
 import { StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { warnOfAbandoned } from "./tables/abandoned_tables.ts";
 import { checkVersions, findVersions } from "./rows/find_versions.ts";
-import {
-  type Followed,
-  followModels,
-  reportFollowed,
-} from "./tables/follow_models.ts";
+import { type Followed, reportFollowed } from "./tables/follow_models.ts";
+import { followSql } from "./tables/follow_sql.ts";
 import {
   checkedEntry,
   type LedgerEntry,
@@ -246,9 +242,8 @@ async function loadVersions(
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
   const followed = follow
-    ? await followModels(client, { models: await types.read() })
+    ? await followSql(context, { client, models: await types.read() })
     : [];
-  if (follow) await warnOfAbandoned(client, { models, log });
   const tables = await readWarehouseTables(client, { models, types });
   const work: LoadWork = {
     ...options,

@@ -18,7 +18,11 @@ import {
   removedColumns,
   removedTables,
 } from "../load/tables/check_removals.ts";
-import { findUnfinished, goneReference } from "../load/tables/finish_tables.ts";
+import {
+  findMissingReferences,
+  findUnfinished,
+  goneReference,
+} from "../load/tables/finish_tables.ts";
 import { plannedChanges } from "../load/tables/follow_models.ts";
 import {
   checkSameLake,
@@ -203,15 +207,19 @@ async function planWarehouse(
       ...migrations.map((name) => `migration ${name}`),
       ...tables.map((name) => `table ${name}`),
     );
-    // A migration may change a table first.
-    if (migrations.length > 0) return;
-    await checkShapes(client, wanted);
-    const { references, unnamed } = await findUnfinished(client, wanted);
+    const references = await findMissingReferences(client, {
+      ...wanted,
+      planned: true,
+    });
     plan.warehouse.push(
       ...references.map(({ model, column, dimension }) =>
         `${model}: the foreign key ${column} -> ${dimension} is new`
       ),
     );
+    // A migration may change a table first.
+    if (migrations.length > 0) return;
+    await checkShapes(client, wanted);
+    const { unnamed } = await findUnfinished(client, wanted);
     plan.dropped.push(...unnamed.map(goneReference));
     if (!follows) await planLoad(client, { plan, types });
   });

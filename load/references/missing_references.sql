@@ -1,5 +1,6 @@
 -- The foreign keys that headers declare and tables lack. $1: model, column and
--- dimension of each, as JSON.
+-- dimension of each, as JSON; $2: whether also those of tables and columns that
+-- are not there yet.
 
 select
     given.model,
@@ -12,10 +13,14 @@ from jsonb_to_recordset(cast($1 as jsonb)) as given (
     dimension text,
     dimension_key text
 )
-inner join pg_attribute
+left join pg_attribute
     on pg_attribute.attrelid = to_regclass(quote_ident(given.model))
     and pg_attribute.attname = given.column_name
-where to_regclass(quote_ident(given.dimension)) is not null
+where (
+    cast($2 as boolean)
+    or pg_attribute.attrelid is not null
+    and to_regclass(quote_ident(given.dimension)) is not null
+)
     and not exists (
         select
         from pg_constraint

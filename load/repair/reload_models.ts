@@ -11,15 +11,11 @@ import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { warnOfAbandoned } from "../tables/abandoned_tables.ts";
 import { checkDependents } from "../dependents/check_dependents.ts";
 import { interceptedError } from "../dependents/check_triggers.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
-import {
-  type Followed,
-  followModels,
-  reportFollowed,
-} from "../tables/follow_models.ts";
+import { type Followed, reportFollowed } from "../tables/follow_models.ts";
+import { followSql } from "../tables/follow_sql.ts";
 import { checksOf } from "../checks/history_checks.ts";
 import {
   freshTable,
@@ -118,7 +114,7 @@ async function reload(
   context: StageContext,
   options: ReloadOptions & { duckdb: DuckDb },
 ): Promise<Reloaded & { rows: number; followed: readonly Followed[] }> {
-  const { sql, log } = context;
+  const { sql } = context;
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
   const { allowCascade = false } = options;
   // The batch from before the wait may be replaced by now.
@@ -141,13 +137,13 @@ async function reload(
   await whileIntact(intact, async () => {
     const types = new ModelTypes(duckdb, sql);
     const typed = await types.read();
-    followed = await followModels(client, {
+    followed = await followSql(context, {
+      client,
       models: typed.filter(({ model }) =>
         models.some(({ name }) => name === model.name)
       ),
       drop,
     });
-    await warnOfAbandoned(client, { models: all, log });
     const tables = await readWarehouseTables(client, { models, types });
     const work: ReloadWork = {
       context,

@@ -62,7 +62,51 @@ export async function findUnfinished(
       meanings: Object.fromEntries(model.table.meanings),
     }))),
   ]);
-  const wanted = models.filter(isDerived).flatMap((model) =>
+  return {
+    statements: statements.map(({ statement }) => statement ?? ""),
+    references: await findMissingReferences(client, options),
+    unnamed: await findUnnamed(client, {
+      models: models.filter((model) => isDerived(model) && !mayRefer(model)),
+      all: models,
+      wanted: declaredReferences(options),
+    }),
+    unvalidated: await findUnvalidated(client, models.map(({ name }) => name)),
+  };
+}
+
+/**
+ * Finds the foreign keys that headers declare and tables lack; if planned, also
+ * those of tables and columns that a load has still to make.
+ */
+export async function findMissingReferences(
+  client: pg.Client,
+  options: {
+    models: readonly DerivedModel[];
+    isDerived: (model: DerivedModel) => boolean;
+    planned?: boolean;
+  },
+): Promise<MissingReference[]> {
+  const wanted = declaredReferences(options);
+  if (wanted.length === 0) return [];
+  const missing = await query(client, missingReferencesSql, [
+    JSON.stringify(wanted),
+    String(options.planned ?? false),
+  ]);
+  return missing.map((row) => ({
+    model: row.model ?? "",
+    column: row.column_name ?? "",
+    dimension: row.dimension ?? "",
+    dimensionKey: row.dimension_key ?? "",
+  }));
+}
+
+function declaredReferences(
+  { models, isDerived }: Pick<
+    Parameters<typeof findMissingReferences>[1],
+    "models" | "isDerived"
+  >,
+) {
+  return models.filter(isDerived).flatMap((model) =>
     [...model.table.references].map(([column, dimension]) => ({
       model: model.name,
       column_name: column,
@@ -70,24 +114,6 @@ export async function findUnfinished(
       dimension_key: models.find(({ name }) => name === dimension)?.key[0],
     }))
   );
-  const missing = wanted.length === 0
-    ? []
-    : await query(client, missingReferencesSql, [JSON.stringify(wanted)]);
-  return {
-    statements: statements.map(({ statement }) => statement ?? ""),
-    references: missing.map((row) => ({
-      model: row.model ?? "",
-      column: row.column_name ?? "",
-      dimension: row.dimension ?? "",
-      dimensionKey: row.dimension_key ?? "",
-    })),
-    unnamed: await findUnnamed(client, {
-      models: models.filter((model) => isDerived(model) && !mayRefer(model)),
-      all: models,
-      wanted,
-    }),
-    unvalidated: await findUnvalidated(client, models.map(({ name }) => name)),
-  };
 }
 
 /** Says that a foreign key is dropped, and why. */
@@ -144,6 +170,21 @@ export async function finishTables(
     );
   await validate(client, unvalidated.filter(isKept));
   for (const statement of statements) await client.query(statement);
+  await addReferences(client, references);
+}
+
+/** Adds the foreign keys that headers declare, as of columns that are new. */
+export async function addMissingReferences(
+  client: pg.Client,
+  wanted: Parameters<typeof findMissingReferences>[1],
+): Promise<void> {
+  await addReferences(client, await findMissingReferences(client, wanted));
+}
+
+async function addReferences(
+  client: pg.Client,
+  references: readonly MissingReference[],
+): Promise<void> {
   for (const { model, column, dimension, dimensionKey } of references) {
     await addPlaceholders(
       client,

@@ -12,6 +12,45 @@ import {
   withCompany,
 } from "./derived_company.ts";
 
+Deno.test("plan lists the foreign keys of tables and columns that are not there yet", () =>
+  withCompany(async (platform) => {
+    const { context, source } = platform;
+    const key = "fact_line: the foreign key shop_id -> dim_Shop is new";
+    const whole = FILES["models/fact_line.sql"] ?? "";
+    await platform.extract();
+
+    const first = (await makePlan(context)).warehouse;
+    context.sql = await projectOf({
+      ...FILES,
+      "models/fact_line.sql": whole.replace(/^-- References.*\n/m, "")
+        .replace("    shop_id,\n", ""),
+    });
+    await platform.run();
+    context.sql = await projectOf(FILES);
+    const later = (await makePlan(context)).warehouse;
+    await execute(source.client, "insert into line values (7, 7, 8, 1)");
+    await platform.extract();
+    await transform(context, { accept: true });
+    await platform.load();
+    const last = (await makePlan(context)).warehouse;
+
+    assert.ok(first.includes("table fact_line"), first.join("\n"));
+    assert.deepEqual(first.filter((line) => line.includes("foreign")), [key]);
+    assert.deepEqual(later, [
+      key,
+      "fact_line: the column shop_id is new, integer",
+    ]);
+    assert.deepEqual(last, []);
+    // The key is there for the rows of its first batch.
+    assert.deepEqual(
+      await rowsOf(
+        platform,
+        `select "ShopID" from "dim_Shop" where is_placeholder`,
+      ),
+      ["(8)"],
+    );
+  }));
+
 Deno.test("a reference added to a header later makes placeholders for missing keys", () =>
   withCompany(async (platform) => {
     const { source, context, warehouse } = platform;

@@ -1,0 +1,28 @@
+import type pg from "pg";
+import type { StageContext } from "../../lib/stage.ts";
+import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
+import { warnOfAbandoned } from "./abandoned_tables.ts";
+import { addMissingReferences } from "./finish_tables.ts";
+import { type Followed, followModels } from "./follow_models.ts";
+import type { TypedModel } from "./model_types.ts";
+import { wantedSchema } from "./wanted_schema.ts";
+
+/**
+ * Changes the warehouse's tables as these models have changed, adds the foreign
+ * keys of columns that are new, and warns of tables whose model is gone. Throws
+ * as `followModels` does, and returns what that did.
+ */
+export async function followSql(
+  { sql, log }: Pick<StageContext, "sql" | "log">,
+  options: {
+    client: pg.Client;
+    models: readonly TypedModel[];
+    drop?: boolean;
+  },
+): Promise<readonly Followed[]> {
+  const { client } = options;
+  const followed = await followModels(client, options);
+  await addMissingReferences(client, wantedSchema(sql));
+  await warnOfAbandoned(client, { models: loadedModels(sql), log });
+  return followed;
+}
