@@ -144,7 +144,9 @@ export function tableFullReadReason(
   if (previous.outOfContract) return "the contract lacked it for a while";
   if (previous.contractHash !== contractHash) return "its contract changed";
   if (previous.identity !== table.identity) {
-    return "it was rewritten, or it or a column was replaced by one of the same name";
+    return table.from.startsWith("only ")
+      ? "it was rewritten, or it or a column was replaced by one of the same name"
+      : "a partition was attached, detached or rewritten, or it or a column was replaced by one of the same name";
   }
   const column = redefinedColumn(previous.definitions, table.definitions);
   if (column !== undefined) {

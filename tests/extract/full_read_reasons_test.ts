@@ -5,6 +5,7 @@ import { manifestKey } from "../../lib/batches/batch_log.ts";
 import { type IngestionManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { companyOf } from "../harness/company_of.ts";
 import { ingestionManifest, shipped } from "../harness/manifests.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import {
@@ -311,4 +312,29 @@ Deno.test("extract() reports columns that the contract leaves out", async () => 
     /"payment" has columns that the contract leaves out: note text, "Tag" character varying\(3\) not null/,
   );
   await assertMirrored(platform);
+});
+
+Deno.test("a partition that is attached is named as the reason for a full read", async () => {
+  await using platform = await openPlatform({
+    sql: companyOf(`create table item (
+      id integer not null,
+      primary key (id)
+    );`),
+    sourceSql: `create table item (id integer primary key)
+        partition by range (id);
+      create table item_low partition of item for values from (0) to (10)`,
+  });
+  await platform.extract();
+  await execute(
+    platform.source.client,
+    "create table item_high partition of item for values from (10) to (20)",
+  );
+
+  await platform.extract();
+
+  const { tables } = await ingestionManifest(platform, 2);
+  assert.match(
+    tables.item?.fullRead ?? "",
+    /^a partition was attached, detached or rewritten/,
+  );
 });
