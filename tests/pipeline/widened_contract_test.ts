@@ -1,60 +1,12 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
-import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { WIDENED, widenedSql } from "../harness/widened_sql.ts";
 import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
-
-/** A copy of the project's SQL with a column more in two tables. */
-async function widenedSql(folder: string) {
-  await new Deno.Command("cp", {
-    args: ["-r", SQL_DIRECTORY, join(folder, "sql")],
-  }).output();
-  const edit = async (file: string, from: string, to: string) => {
-    const path = join(folder, "sql", file);
-    const text = await Deno.readTextFile(path);
-    assert(text.includes(from), file);
-    await Deno.writeTextFile(path, text.replace(from, to));
-  };
-  await edit(
-    "source.sql",
-    "email_address text not null,",
-    "email_address text not null,\n    nickname text,",
-  );
-  await edit(
-    "source.sql",
-    "currency_code text not null,",
-    "currency_code text not null,\n    symbol text,",
-  );
-  await edit(
-    "models/dim_staff.sql",
-    "    staff.email_address\nfrom",
-    "    staff.email_address,\n    staff.nickname\nfrom",
-  );
-  await edit(
-    "models/dim_staff.sql",
-    "        email_address\n    from",
-    "        email_address,\n        nickname\n    from",
-  );
-  await edit(
-    "models/dim_currency.sql",
-    "    currency_code,",
-    "    currency_code,\n    symbol,",
-  );
-  await Deno.writeTextFile(
-    join(folder, "sql", "warehouse", "0090_wider.sql"),
-    `alter table dim_staff add nickname text;
-    alter table dim_staff_closed add nickname text;
-    alter table dim_currency add symbol text;
-    alter table dim_currency_closed add symbol text;`,
-  );
-  return readProjectSql(join(folder, "sql"));
-}
 
 Deno.test("a column added to the contract is null in older versions, and right in later ones", async () => {
   await using platform = await openPlatform();
@@ -65,12 +17,7 @@ Deno.test("a column added to the contract is null in older versions, and right i
   await platform.extract();
   await platform.transform();
   // One batch waits to be loaded, made before the change.
-  await execute(
-    client,
-    "alter table staff add nickname text",
-    "alter table currency add symbol text default '?'",
-    "update staff set nickname = 'Nick' where staff_id = 2",
-  );
+  await execute(client, ...WIDENED);
   const folder = await Deno.makeTempDir();
   platform.context.sql = await widenedSql(folder);
   await platform.extract();

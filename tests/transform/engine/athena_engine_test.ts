@@ -5,6 +5,8 @@ import { transform } from "../../../transform/transform.ts";
 import { verify } from "../../../verify/verify.ts";
 import { TestAthena } from "../../harness/athena.ts";
 import { AthenaStatements } from "../../harness/athena_statements.ts";
+import { inFolder } from "../../harness/in_folder.ts";
+import { WIDENED, widenedSql } from "../../harness/widened_sql.ts";
 import { everyVersion } from "../../harness/every_version.ts";
 import { processedManifest } from "../../harness/manifests.ts";
 import { warehouseHistory, zoneKeys } from "../../harness/oracle.ts";
@@ -24,6 +26,7 @@ Deno.test("Athena makes the lake and the warehouse that DuckDB makes", async () 
   await platform.transform();
   await platform.load();
   const before = await everyVersion(platform);
+  assert.ok(before.dim_staff?.columns.includes("nickname VARCHAR"));
   const loaded = await warehouseHistory(platform);
   await using statements = await openStatements(platform);
   await using athena = new TestAthena((sql) => statements.run(sql));
@@ -193,7 +196,10 @@ function assertMadeByAthena(log: string): void {
   }
 }
 
-/** A first load with moments of every precision, changes, and a full read. */
+/**
+ * A first load with moments of every precision, changes, a full read, and
+ * columns that come later.
+ */
 async function extractHistory(platform: Platform): Promise<void> {
   const { client } = platform.source;
   await fillSmall(client);
@@ -211,6 +217,11 @@ async function extractHistory(platform: Platform): Promise<void> {
     await platform.extract({ allowMassDelete: true });
   }
   await platform.extract({ fullRead: ["payment"] });
+  await execute(client, ...WIDENED);
+  await inFolder(async (folder) => {
+    platform.context.sql = await widenedSql(folder);
+  });
+  await platform.extract();
 }
 
 /** The settings of a process that transforms on Athena. */
