@@ -1,6 +1,7 @@
 import {
   meaningOfAnswer,
   meaningOfCode,
+  NOT_S3,
   type S3Meaning,
 } from "./s3_meaning.ts";
 import { messageOf, StageError } from "../errors.ts";
@@ -75,4 +76,18 @@ export function isMissingKey(error: unknown): boolean {
 export function isMissingHead(error: unknown): boolean {
   return isMissingKey(error) ||
     (error instanceof Error && error.name === "NotFound");
+}
+
+/** The error for an answer that no S3 server would give. */
+export function notS3(found: string): Error {
+  return Object.assign(new Error(found), { name: NOT_S3 });
+}
+
+/**
+ * The ETag that S3 gives with each object that it has, read or written; throws
+ * if the answer has none, as that of a page in the server's place.
+ */
+export function etagOf({ ETag }: { ETag?: string | undefined }): string {
+  if (ETag === undefined) throw notS3("the answer has no ETag");
+  return ETag;
 }

@@ -8,6 +8,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { retry } from "../retry.ts";
+import { etagOf } from "./s3_error.ts";
 
 /** S3 accepts parts of 5 MiB to 5 GiB; the last one may be smaller. */
 export const PART_BYTES = 8 << 20;
@@ -30,7 +31,7 @@ export interface UploadCondition {
 /**
  * Uploads parts of `PART_BYTES` (the last may be smaller), each with a
  * checksum, two at a time, and returns how many bytes they have. A single part
- * is one plain PUT. If anything fails, the upload is aborted once no part is in
+ * is one plain PUT. Throws if an answer is none of S3's. If anything fails, the upload is aborted once no part is in
  * flight: an abort that overtakes a part leaves that part, and its cost,
  * behind.
  */
@@ -46,8 +47,10 @@ export async function uploadParts(
     const second = first.done ? first : await iterator.next();
     if (second.done) {
       const content = first.done ? new Uint8Array() : first.value;
-      await client.send(
-        new PutObjectCommand({ ...target, ...condition, Body: content }),
+      etagOf(
+        await client.send(
+          new PutObjectCommand({ ...target, ...condition, Body: content }),
+        ),
       );
       return content.length;
     }
@@ -91,12 +94,14 @@ async function uploadSeveral(
     completed.sort((left, right) =>
       (left.PartNumber ?? 0) - (right.PartNumber ?? 0)
     );
-    await client.send(
-      new CompleteMultipartUploadCommand({
-        ...upload,
-        ...condition,
-        MultipartUpload: { Parts: completed },
-      }),
+    etagOf(
+      await client.send(
+        new CompleteMultipartUploadCommand({
+          ...upload,
+          ...condition,
+          MultipartUpload: { Parts: completed },
+        }),
+      ),
     );
     return bytes;
   } catch (error) {
@@ -111,14 +116,18 @@ async function sendPart(
   content: Uint8Array,
   part: UploadTarget & { UploadId: string | undefined; PartNumber: number },
 ): Promise<CompletedPart> {
-  const { ETag, ChecksumCRC32 } = await client.send(
+  const answer = await client.send(
     new UploadPartCommand({
       ...part,
       Body: content,
       ChecksumAlgorithm: "CRC32",
     }),
   );
-  return { PartNumber: part.PartNumber, ETag, ChecksumCRC32 };
+  return {
+    PartNumber: part.PartNumber,
+    ETag: etagOf(answer),
+    ChecksumCRC32: answer.ChecksumCRC32,
+  };
 }
 
 /** Tries to abort; the bucket's lifecycle rule removes what is left. */

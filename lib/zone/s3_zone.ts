@@ -6,8 +6,14 @@ import type {
 } from "@aws-sdk/client-s3";
 import { chunks, noting, once } from "./chunks.ts";
 import { clientConfig, PATIENCE, S3Patience } from "./s3_client_config.ts";
-import { NOT_S3 } from "./s3_meaning.ts";
-import { isMissingHead, isMissingKey, s3Error, statusOf } from "./s3_error.ts";
+import {
+  etagOf,
+  isMissingHead,
+  isMissingKey,
+  notS3,
+  s3Error,
+  statusOf,
+} from "./s3_error.ts";
 import type {
   ByteRange,
   FileHead,
@@ -306,13 +312,4 @@ export class S3Zone implements Zone {
   #error(task: string, error: unknown): Error {
     return s3Error(error, { task, url: this.url, endpoint: this.#endpoint });
   }
-}
-
-function notS3(found: string): Error {
-  return Object.assign(new Error(found), { name: NOT_S3 });
-}
-
-function etagOf({ ETag }: { ETag?: string | undefined }): string {
-  if (ETag === undefined) throw notS3("the answer has no ETag");
-  return ETag;
 }

@@ -165,6 +165,33 @@ Deno.test("S3Zone aborts an upload when a part is refused", () =>
     assert.equal(await zone.head("a"), undefined);
   }));
 
+for (
+  const [what, size, isAnswered] of [
+    ["a file", 10, ({ method }: Request) => method === "PUT"],
+    ["a part", 2 * PART_BYTES, ({ url }: Request) => /partNumber=2/.test(url)],
+    [
+      "the end of an upload",
+      2 * PART_BYTES,
+      ({ method, url }: Request) => method === "POST" && /uploadId=/.test(url),
+    ],
+  ] as const
+) {
+  Deno.test(`S3Zone takes ${what} for written only if the store says so`, () =>
+    withZone(async (zone, { proxy }) => {
+      proxy.fault = (request) =>
+        isAnswered(request) ? new Response("<p>Sign in</p>") : undefined;
+
+      await assert.rejects(zone.write("a", pieces(patternOf(size), 100_000)), {
+        name: "StageError",
+        message: /^Cannot write to the zone s3:.*/,
+        hint: /^This is no answer of an S3 server/,
+      });
+
+      proxy.fault = undefined;
+      assert.equal(await zone.head("a"), undefined);
+    }));
+}
+
 Deno.test("S3Zone aborts an upload whose file was created meanwhile", () =>
   withZone(async (zone, { proxy }) => {
     await zone.put("a", bytesOf("first"));
