@@ -5,6 +5,10 @@ import { quoteNames } from "../../lib/sql/quote.ts";
 const NO_BATCH = "9223372036854775807";
 const NO_TIME = "'infinity'::timestamp";
 
+/** The last batch and time that someone may ask for: those above are later. */
+const LAST_BATCH = "9223372036854775806";
+const LAST_TIME = `make_timestamp(${LAST_BATCH})`;
+
 /** SQL for the condition that a version still holds at the end of its file. */
 export const HOLDS_IN_FILE = `holds_until_batch = ${NO_BATCH}`;
 
@@ -64,7 +68,7 @@ export const NOW: AsOf = { made: "true", holds: HOLDS_IN_FILE };
 export function asOfBatch(batch: string): AsOf {
   return {
     made: `batch <= ${batch}`,
-    holds: `holds_until_batch > ${batch}`,
+    holds: `holds_until_batch > least(${batch}, ${LAST_BATCH})`,
   };
 }
 
@@ -72,7 +76,7 @@ export function asOfBatch(batch: string): AsOf {
 export function asOfTime(time: string): AsOf {
   return {
     made: `snapshot_time <= ${time}`,
-    holds: `holds_until_time > ${time}`,
+    holds: `holds_until_time > least(${time}, ${LAST_TIME})`,
   };
 }
 

@@ -14,7 +14,9 @@ import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
+import type { Model } from "../../lib/project/model.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
+import type { VersionsFile } from "../tables/versions_as_of.ts";
 import { lakeViews } from "./lake_views.ts";
 import { sealed } from "./sealed_file.ts";
 
@@ -64,12 +66,27 @@ export async function realPath(zone: string): Promise<string> {
   return isAbsolute(zone) ? await Deno.realPath(zone).catch(() => zone) : zone;
 }
 
+/** Files as a model may have them, so that a hash shows how they are read. */
+const SAMPLE_FILES = ({ name, key }: Model) => [
+  { model: name, key: "merged", from: 1, to: 2, holdsUntilBy: key },
+  { model: name, key: "later", from: 3, to: 3 },
+];
+
 /**
- * A hash of a lake's views without files: if it differs, the SQL, the path or
- * this code has changed, and all views are rebuilt.
+ * A hash of a lake's views without files, and of sample files: if it differs,
+ * the SQL, the path or this code has changed, and all views are rebuilt.
  */
 export async function viewsHash(options: PublishOptions): Promise<string> {
-  const statements = await viewStatements(options, { files: [] });
+  // A link to the zone gives its files other paths.
+  const zone: Zone = Object.create(options.zone, {
+    locate: { value: (key: string) => key },
+  });
+  const statements = [
+    ...await viewStatements(options, { files: [] }),
+    ...await viewStatements({ ...options, zone }, {
+      files: [...options.sql.models, QUARANTINE_TABLE].flatMap(SAMPLE_FILES),
+    }),
+  ];
   return sha256Hex(
     [options.sql.transformHash, FILES_SQL, ...statements].join(";\n"),
   );
@@ -98,7 +115,7 @@ export async function shownHash(
 async function viewStatements(
   { zone, sql, columns }: PublishOptions,
   options: {
-    files: readonly LiveFile[];
+    files: readonly (VersionsFile & Pick<LiveFile, "model">)[];
     only?: ReadonlySet<string> | undefined;
   },
 ): Promise<string[]> {

@@ -19,10 +19,14 @@ import {
   NOW,
 } from "../files/holds_until_sql.ts";
 
-/** Snapshot times are UTC without a zone, whatever the session's zone. */
-const MOMENT_UTC = `make_timestamp(epoch_us(cast(${
-  quoteName(AS_OF_PARAMETERS.time)
-} as timestamptz)))`;
+const MOMENT = `cast(${quoteName(AS_OF_PARAMETERS.time)} as timestamptz)`;
+
+/**
+ * Snapshot times are UTC without a zone, whatever the session's zone. DuckDB
+ * counts no microseconds to infinity, which is later than all of them.
+ */
+const MOMENT_UTC = `case when ${MOMENT} = 'infinity'::timestamptz
+  then 'infinity'::timestamp else make_timestamp(epoch_us(${MOMENT})) end`;
 
 /**
  * Statements that make a model's views for analysts: `<model>_current`,
@@ -75,7 +79,7 @@ export function lakeViews(
     }`,
     `create or replace macro ${name("as_of_time")}(${
       quoteName(AS_OF_PARAMETERS.time)
-    }) as table ${held(asOfTime(MOMENT_UTC))}`,
+    }) as table ${held(asOfTime(`(${MOMENT_UTC})`))}`,
   ];
 }
 

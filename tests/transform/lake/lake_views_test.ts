@@ -79,6 +79,12 @@ Deno.test("lake.duckdb shows current, past and all versions, under any alias, wi
   assert.equal(await names("dim_design_as_of_batch(2)"), after);
   assert.equal(await names("dim_design_as_of_batch(0)"), null);
   assert.equal(await names("dim_design_as_of_time('9999-01-01')"), after);
+  assert.equal(await names("dim_design_as_of_time('infinity')"), after);
+  assert.equal(await names("dim_design_as_of_time('-infinity')"), null);
+  assert.equal(
+    await names("dim_design_as_of_batch(9223372036854775807)"),
+    after,
+  );
   const history = await lake.rows(
     `select design_name, from_batch, to_batch from totes.dim_design_history
     where design_id = 2 order by from_batch`,

@@ -65,6 +65,14 @@ Deno.test("versionsAsOfSql() returns what ranking all versions returns, for any 
           `as of ${time}, ${what}`,
         );
       }
+      for (
+        const later of [
+          asOfBatch("9223372036854775807"),
+          asOfTime("'infinity'::timestamp"),
+        ]
+      ) {
+        assert.deepEqual(await held(later), await held(NOW), what);
+      }
     }
   }));
 
