@@ -87,10 +87,14 @@ export function duckDbCause(error: unknown): DuckDbCause | undefined {
   return cause && { hint: cause.hint, retryable: cause.retryable };
 }
 
+/** How messages name a file that can't be written, as a temporary one. */
+const NOT_WRITTEN = /could not write (?:all bytes to )?file "([^"]+)"/i;
+
 /**
  * The error for a file that DuckDB could not read or write. Trouble with
  * memory, disk, network or rights is reported as such; any other failure to
- * read means that the file is damaged.
+ * read means that the file is damaged. What is read is written somewhere, too:
+ * the error is about the file that DuckDB names as not written.
  */
 export function dataFileError(
   error: unknown,
@@ -102,9 +106,16 @@ export function dataFileError(
     task: string;
   },
 ): StageError {
-  const { action, subject, task } = options;
+  const { task } = options;
   const cause = duckDbCause(error);
-  const isWrite = action === "write";
+  const notWritten = OF_DATA.test(messageOf(error))
+    ? undefined
+    : NOT_WRITTEN.exec(messageOf(error))?.[1];
+  const isWrite = options.action === "write" || notWritten !== undefined;
+  const action = isWrite ? "write" : "read";
+  const subject = options.action === "write"
+    ? options.subject
+    : notWritten ?? options.subject;
   return new StageError(`Cannot ${action} ${subject}: ${messageOf(error)}`, {
     subject,
     retryable: cause?.retryable ?? isWrite,

@@ -1,8 +1,10 @@
+import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import {
   dataFileError,
   duckDbCause,
 } from "../../../lib/duckdb/duckdb_error.ts";
+import { StageError } from "../../../lib/errors.ts";
 
 const PASSING: [string, RegExp][] = [
   [
@@ -14,14 +16,7 @@ const PASSING: [string, RegExp][] = [
     "Out of Memory Error: failed to offload data block of size 256.0 KiB (1.0 GiB/1.0 GiB used). This limit was set by the 'max_temp_directory_size' setting.",
     /memory/,
   ],
-  [
-    'IO Error: Could not write all bytes to file "/zone/x.parquet": wanted=1024 wrote=-1: No space left on device',
-    /disk is full/,
-  ],
-  [
-    'IO Error: Could not write file "/zone/x.parquet": Disk quota exceeded',
-    /disk is full/,
-  ],
+  ["IO Error: write failed: No space left on device", /disk is full/],
   ['IO Error: Cannot open file "/zone/x.csv": Too many open files', /ulimit/],
   ["INTERRUPT Error: Interrupted!", /interrupted/],
   [
@@ -67,6 +62,41 @@ for (const [message, hint] of PASSING) {
     assert.doesNotMatch(error.hint ?? "", /Restore/);
   });
 }
+
+for (
+  const found of [
+    'IO Error: Could not write all bytes to file "/temp/x.csv": wanted=1024 wrote=-1: No space left on device',
+    'IO Error: Could not write file "/temp/x.csv": Disk quota exceeded',
+  ]
+) {
+  Deno.test(`dataFileError() names the file that was not written: ${found.slice(0, 60)}`, () => {
+    const error = dataFileError(new Error(found), {
+      action: "read",
+      subject: "/zone/x",
+      task: "load",
+    });
+
+    assert.equal(error.message, `Cannot write /temp/x.csv: ${found}`);
+    assert.equal(error.subject, "/temp/x.csv");
+    assert.equal(error.retryable, true);
+    assert.match(error.hint ?? "", /disk is full/);
+  });
+}
+
+Deno.test("dataFileError() names what DuckDB can't write, not what it reads", async () => {
+  const duckdb = await DuckDBInstance.create();
+  const connection = await duckdb.connect();
+  const error = await connection.run(
+    "copy (select * from range(100000)) to '/dev/full' (format csv)",
+  ).catch((error) =>
+    dataFileError(error, { action: "read", subject: "/zone/x", task: "load" })
+  );
+  connection.closeSync();
+  duckdb.closeSync();
+
+  assert(error instanceof StageError);
+  assert.match(error.message, /^Cannot write \/dev\/full: .*No space left/);
+});
 
 Deno.test("dataFileError() has what was garbled on its way sent again", () => {
   const error = dataFileError(
