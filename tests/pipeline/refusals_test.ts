@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { ConfigError, exitCode, StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
+import { copyFolder } from "../harness/cluster.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { openClient, openTestDatabase } from "../harness/postgres.ts";
@@ -65,6 +67,41 @@ Deno.test("transform() refuses a truncated and rewritten log", async () => {
     );
     return true;
   });
+});
+
+Deno.test("an ingestion zone from an older copy goes on as transform says", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  const { ingestionUrl, processedUrl } = platform.config;
+  await fillSmall(client);
+  await platform.run();
+  const copy = `${ingestionUrl}-copy`;
+  await copyFolder(ingestionUrl, copy);
+  for (const id of [60, 61]) {
+    await execute(
+      client,
+      insertOrder(id),
+      `delete from payment where payment_id = ${id - 58}`,
+    );
+    await platform.run();
+  }
+  await Deno.remove(ingestionUrl, { recursive: true });
+  await Deno.rename(copy, ingestionUrl);
+
+  await platform.extract();
+  await assert.rejects(platform.transform(), {
+    name: "StageError",
+    message: /Cannot continue the lake after batch 3: .* is missing now/,
+    hint: /PROCESSED_URL name an empty place.*--replace-lake/,
+  });
+
+  platform.set({ processedUrl: `${processedUrl}-new` });
+  await platform.transform();
+  await rebuildWarehouse(platform.context, { replaceLake: true });
+  await assertMirrored(platform);
+  await execute(client, insertOrder(62));
+  await platform.run();
+  await assertMirrored(platform);
 });
 
 Deno.test("transform() stops when sql/ has changed, without --accept", async () => {
