@@ -80,6 +80,8 @@ function hintFor(error: unknown): string {
         return "The source's server is out of memory: run extract again; if it fails at the same table, shorten its longest rows, leave their longest column out of the contract, or give the server more memory";
       }
       return "Raise max_locks_per_transaction in the source, which limits the locks of all its sessions: each partition and index of a table takes one in every connection. SOURCE_CONNECTIONS=1 needs fewest";
+    case "53100":
+      return "The disk of the source's server is full: free some of it. Sorting a table's keys needs about their size in temporary files there";
     case LIMITED:
       return "Raise the limit that the message names for the source role: alter role ... set temp_file_limit = ...; sorting a table's keys needs about their size in temporary files";
     case "55P03":

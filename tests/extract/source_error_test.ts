@@ -78,7 +78,7 @@ Deno.test("an error of the source that would recur in every run is not retryable
       ],
       ["72000", "snapshot too old", true, /old_snapshot_threshold/],
       ["57P01", "terminating connection", true, /^Run extract again/],
-      ["53100", "could not extend file", true, /^Run extract again/],
+      ["53100", "could not extend file", true, /disk of the source/],
     ] as const
   ) {
     const advice = adviceOf(state, message);
