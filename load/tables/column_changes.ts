@@ -1,11 +1,11 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import { query } from "../../lib/postgres/postgres.ts";
-import { quoteName, type TextRow } from "../../lib/sql/quote.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { typeChange } from "../../lib/project/type_change.ts";
 import type { Model } from "../../lib/project/model.ts";
-import { columnFault, IS_LOOSE, LOADER_COLUMNS } from "./column_fault.ts";
+import { columnFault, LOADER_COLUMNS } from "./column_fault.ts";
 import { type TypedModel, wantedType } from "./model_types.ts";
+import { readColumns, type TableColumn } from "./read_columns.ts";
 import { NAME_BYTES_MAX } from "../../lib/models/check_names.ts";
 
 /** The changes to make to one of a model's tables. */
@@ -36,21 +36,6 @@ export interface PlannedChanges {
   retyped: string[];
   /** A line for each that no model has. */
   removed: string[];
-}
-
-/** A column of a table in the warehouse. */
-interface Column {
-  name: string;
-  /** As `format_type` writes it; for a domain, its base type. */
-  type: string;
-  /** The column's domain, if it has one. */
-  domain?: string;
-  isNotNull: boolean;
-  /** Whether the table itself gives it a value: always, or by default. */
-  isGenerated: boolean;
-  hasDefault: boolean;
-  /** Whether it treats different texts as equal. */
-  isLoose: boolean;
 }
 
 /** The changes of each model's tables, of those that exist. */
@@ -90,59 +75,9 @@ export function linesOf(changes: readonly Changes[]): PlannedChanges {
   };
 }
 
-/** The columns of tables that exist and have some. */
-async function readColumns(
-  client: pg.Client,
-  tables: readonly string[],
-): Promise<Map<string, Column[]>> {
-  const rows = await query(
-    client,
-    `with recursive base (model_table, relation, attnum, type, modifier) as (
-      select given.name, attrelid, attnum, atttypid, atttypmod
-      from unnest($1::text[]) as given (name)
-      inner join pg_attribute
-        on attrelid = to_regclass(quote_ident(given.name))
-      union all
-      select model_table, relation, attnum, typbasetype, typtypmod from base
-      inner join pg_type on oid = base.type where typtype = 'd'
-    )
-    select model_table, attname as name, format_type(base.type, base.modifier) as type,
-      attnotnull as is_not_null, attgenerated <> '' as is_generated,
-      atthasdef or attidentity <> '' or exists (
-        select from pg_type as own
-        where own.oid = atttypid and own.typdefault is not null
-      ) as has_default,
-      case when base.type <> atttypid then format_type(atttypid, null) end
-        as domain, ${IS_LOOSE} as is_loose
-    from pg_attribute
-    inner join base on base.relation = pg_attribute.attrelid
-      and base.attnum = pg_attribute.attnum
-    inner join pg_type on pg_type.oid = base.type and typtype <> 'd'
-    where pg_attribute.attnum > 0 and not attisdropped
-    order by pg_attribute.attnum`,
-    [tables],
-  );
-  const byTable = Map.groupBy(rows, (row) => row.model_table ?? "");
-  return new Map(
-    [...byTable].map(([table, columns]) => [table, columns.map(columnOf)]),
-  );
-}
-
-function columnOf(row: TextRow): Column {
-  return {
-    name: row.name ?? "",
-    type: row.type ?? "",
-    ...row.domain ? { domain: row.domain } : {},
-    isNotNull: row.is_not_null === "t",
-    isGenerated: row.is_generated === "t",
-    hasDefault: row.has_default === "t",
-    isLoose: row.is_loose === "t",
-  };
-}
-
 function changesOf(
   { model, columns }: TypedModel,
-  options: { table: string; present: readonly Column[]; drop: boolean },
+  options: { table: string; present: readonly TableColumn[]; drop: boolean },
 ): Changes {
   const { table, present, drop } = options;
   const changes: Changes = {
@@ -239,7 +174,7 @@ function add(
 
 function retype(
   changes: Changes,
-  options: { model: Model; column: Column; wanted: string; drop: boolean },
+  options: { model: Model; column: TableColumn; wanted: string; drop: boolean },
 ): void {
   const { model, column: { name, type, domain }, wanted, drop } = options;
   const subject = model.name;
@@ -288,7 +223,11 @@ function retype(
 /**
  * Restores the type of a column that the loader relies on and somebody changed.
  */
-function restoreType(changes: Changes, model: Model, column: Column): void {
+function restoreType(
+  changes: Changes,
+  model: Model,
+  column: TableColumn,
+): void {
   const fault = columnFault(model, column);
   if (fault === undefined) return;
   const name = quoteName(column.name);
