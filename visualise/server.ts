@@ -121,14 +121,11 @@ export function createServer(options: ServerOptions): Hono {
       { "content-type": METRICS_TYPE, "cache-control": "no-store" },
     );
   });
-  // After 204 a browser's EventSource does not reconnect.
-  app.get(
-    "/events",
-    (context) =>
-      live === undefined
-        ? context.body(null, 204)
-        : streamEvents(context, live),
-  );
+  app.get("/events", (context) => {
+    // After 204 a browser's EventSource does not reconnect.
+    if (live === undefined) return context.body(null, 204);
+    return streamEvents(context, live);
+  });
   answerErrors(app, options);
   app.notFound((context) => context.json({ message: "Not found." }, 404));
   return app;
