@@ -53,8 +53,7 @@ export async function startTrino(
   },
 ): Promise<TrinoCluster> {
   const folder = await Deno.makeTempDir({ prefix: "totesys-trino-" });
-  // A node that comes back listens where it did, as a machine's would: the
-  // coordinator goes on asking there.
+  // A node that comes back listens where it did: the coordinator asks there.
   const ports = new Map(
     [COORDINATOR, ...workers].map((node) => [node, freePort()]),
   );
@@ -74,12 +73,7 @@ export async function startTrino(
         const options = { folder, port, origin, node, jvm, s3Endpoint };
         running.set(node, await spawnTrinoNode(server, options));
       }
-      const all = [...running.keys()].sort().join();
-      await until(
-        `${all} are active`,
-        { triesMax: START_TRIES_MAX, waitMs: START_WAIT_MS },
-        async () => (await trinoNodes(origin)).join() === all,
-      );
+      await untilActive(origin, [...running.keys()]);
     },
     kill,
     killAtWork: async (start) => {
@@ -102,13 +96,24 @@ export async function startTrino(
       await Deno.remove(folder, { recursive: true });
     },
   };
-  try {
-    await cluster.start(COORDINATOR, ...workers);
-    return cluster;
-  } catch (error) {
+  await cluster.start(COORDINATOR, ...workers).catch(async (error) => {
     await cluster[Symbol.asyncDispose]();
     throw error;
-  }
+  });
+  return cluster;
+}
+
+/** Waits until these nodes, and no others, are active. */
+async function untilActive(
+  origin: string,
+  nodes: readonly string[],
+): Promise<void> {
+  const all = nodes.toSorted().join();
+  await until(
+    `${all} are active`,
+    { triesMax: START_TRIES_MAX, waitMs: START_WAIT_MS },
+    async () => (await trinoNodes(origin)).join() === all,
+  );
 }
 
 /**

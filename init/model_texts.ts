@@ -21,7 +21,18 @@ export function modelTexts(star: Star): Map<string, string> {
 }
 
 function modelText(model: PlannedModel): string {
-  const { table, called, key, columns, references, notes } = model;
+  const lines = headerLines(model).map((line) => `-- ${line}`.trimEnd());
+  return `${lines.join("\n")}
+
+select
+    ${selectList(model).join(",\n    ")}
+from changed.${name(model.called)}
+`;
+}
+
+function headerLines(
+  { table, key, columns, references, notes }: PlannedModel,
+): string[] {
   const inModel = key.map((one) =>
     columns.find(({ source }) => source.name === one)?.name ?? one
   );
@@ -35,7 +46,7 @@ function modelText(model: PlannedModel): string {
     ].join("; ");
     return said === "" ? [] : [`  ${name(column.name)}: ${said}`];
   });
-  const header = [
+  return [
     ...wrapped(oneLine(table.comment ?? "") || `Rows of ${fullName(table)}.`)
       .map(withoutLabel),
     "",
@@ -52,6 +63,11 @@ function modelText(model: PlannedModel): string {
     ...meanings.length === 0 ? [] : ["Columns:", ...meanings],
     ...notes.flatMap((note) => ["", ...wrapped(`Left out: ${note}.`)]),
   ];
+}
+
+/** What the model selects: all columns as they are, or each by itself. */
+function selectList(model: PlannedModel): string[] {
+  const { key, columns, references } = model;
   const selected = columns.map((column) => {
     const source = name(column.source.name);
     // A key is followed to the source's column, so neither it nor a reference
@@ -75,15 +91,9 @@ function modelText(model: PlannedModel): string {
     };
   });
   // Then a column that the contract gains is in the model as well.
-  const list = selected.every(({ isSame }) => isSame)
+  return selected.every(({ isSame }) => isSame)
     ? ["*", ...selected.flatMap(({ days }) => days)]
     : selected.flatMap(({ own, days }) => [own, ...days]);
-  return `${header.map((line) => `-- ${line}`.trimEnd()).join("\n")}
-
-select
-    ${list.join(",\n    ")}
-from changed.${name(called)}
-`;
 }
 
 /**

@@ -85,16 +85,7 @@ export function createServer(options: ServerOptions): Hono {
     const row = await newest.read();
     return context.json({ ok: true, batch: row?.batch ?? null });
   });
-  const signIn = token === undefined ? undefined : { ...options, token, name };
-  if (signIn !== undefined) {
-    // Counted apart, so that no flood of strangers keeps out who is signed in.
-    const strangers = (context: Context) =>
-      isSignedIn(context, signIn) ? undefined : "all who are not signed in";
-    app.use(limit.by(strangers, STRANGERS_RATE));
-  }
-  serveFiles(app, SERVED_FILES.filter(({ open }) => open), name);
-  if (signIn !== undefined) addSignIn(app, signIn);
-  serveFiles(app, SERVED_FILES.filter(({ open }) => !open), name);
+  addPage(app, { ...options, name, limit });
   app.use("/api/*", async (_, next) => {
     forgetOld();
     await next();
@@ -129,6 +120,24 @@ export function createServer(options: ServerOptions): Hono {
   answerErrors(app, options);
   app.notFound((context) => context.json({ message: "Not found." }, 404));
   return app;
+}
+
+/** The page's files and, with a token, the sign-in before all but a few. */
+function addPage(
+  app: Hono,
+  options: ServerOptions & { name: string; limit: RateLimit },
+): void {
+  const { token, name, limit } = options;
+  const signIn = token === undefined ? undefined : { ...options, token };
+  if (signIn !== undefined) {
+    // Counted apart, so that no flood of strangers keeps out who is signed in.
+    const strangers = (context: Context) =>
+      isSignedIn(context, signIn) ? undefined : "all who are not signed in";
+    app.use(limit.by(strangers, STRANGERS_RATE));
+  }
+  serveFiles(app, SERVED_FILES.filter(({ open }) => open), name);
+  if (signIn !== undefined) addSignIn(app, signIn);
+  serveFiles(app, SERVED_FILES.filter(({ open }) => !open), name);
 }
 
 /** Where answers come from, and what is kept until events say it is old. */
