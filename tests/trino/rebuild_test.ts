@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { fillSource } from "../../demo/fill.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
@@ -8,6 +9,7 @@ import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { everyVersion } from "../harness/every_version.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { zoneKeys } from "../harness/oracle.ts";
 import {
@@ -27,6 +29,7 @@ import {
 import { COORDINATOR } from "../../embedded/trino_node.ts";
 import { trinoRows } from "../../embedded/trino_rest.ts";
 import { givenTrino, withTrino } from "../harness/trino.ts";
+import { WIDENED, widenedSql } from "../harness/widened_sql.ts";
 
 const WORKERS = ["worker-1", "worker-2"];
 const OLD_HOURS = 49;
@@ -51,7 +54,7 @@ Deno.test({
     for (const zones of ZONE_KINDS) {
       await test.step(`with its zones on ${zones}`, async (test) => {
         await using platform = await openPlatform({ sourceSql: "", zones });
-        await useTrino(test, { platform, trino });
+        await inFolder((folder) => useTrino(test, { platform, trino, folder }));
       });
     }
   },
@@ -60,16 +63,19 @@ Deno.test({
 interface Tried {
   platform: Platform;
   trino: TrinoCluster;
+  /** Holds the SQL of tables that have got columns. */
+  folder: string;
 }
 
 /** Makes a lake that DuckDB has made, and goes on while nodes die. */
 async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
   const { platform, trino } = tried;
   const clock = new StoreClock(platform);
-  await extractHistory(platform);
+  await extractHistory(tried);
   await platform.transform();
   await platform.load();
   const before = await everyVersion(platform);
+  assert.ok(before.dim_staff?.columns.includes("nickname VARCHAR"));
   withTrino(platform, trino);
 
   await test.step("rebuild makes the lake that DuckDB makes", async () => {
@@ -124,7 +130,7 @@ async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
   });
 
   await test.step("DuckDB makes the models that Trino can't run alike", async () => {
-    platform.context.sql = withUpperNames();
+    platform.context.sql = withUpperNames(platform.context.sql);
     platform.logged.length = 0;
 
     await rebuildProcessed(platform.context);
@@ -136,8 +142,11 @@ async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
   });
 }
 
-/** A first load, changes with deletes, a full read, and an empty batch. */
-async function extractHistory(platform: Platform): Promise<void> {
+/**
+ * A first load, changes with deletes, a full read, an empty batch, and columns
+ * that come later.
+ */
+async function extractHistory({ platform, folder }: Tried): Promise<void> {
   const { client } = platform.source;
   await fillSource(client, { seed: 3, salesOrders: 300 });
   await execute(
@@ -159,6 +168,9 @@ async function extractHistory(platform: Platform): Promise<void> {
   );
   await platform.extract();
   await platform.extract({ fullRead: ["payment"] });
+  await platform.extract();
+  await execute(client, ...WIDENED);
+  platform.context.sql = await widenedSql(folder);
   await platform.extract();
 }
 
@@ -206,11 +218,14 @@ async function assertCompletes(platform: Platform): Promise<void> {
  * Kills a transform in a process of its own while Trino writes its rows, and
  * gives the files that it has left.
  */
-async function killTransform({ platform, trino }: Tried): Promise<string[]> {
+async function killTransform(
+  { platform, trino, folder }: Tried,
+): Promise<string[]> {
   const before = new Set(await engineKeys(platform));
   await using task = new Task(["transform"], {
     ...taskEnv(platform),
     ...trinoEnv(trino),
+    SQL_DIRECTORY: join(folder, "sql"),
   });
   await trino.untilRunning("insert into");
   Deno.kill(-task.pid, "SIGKILL");
@@ -268,9 +283,9 @@ async function runTables({ origin }: TrinoCluster): Promise<string[]> {
   return rows.map(([name]) => String(name)).sort();
 }
 
-/** The project's SQL, where a design's file is named in upper case. */
-function withUpperNames(): ProjectSql {
-  const models = PROJECT_SQL.models.map((model) => {
+/** The same SQL, but that a design's file is named in upper case. */
+function withUpperNames(sql: ProjectSql): ProjectSql {
+  const models = sql.models.map((model) => {
     if (model.name !== "dim_design") return model;
     const [column, upper] = [
       "    file_name\n",
@@ -278,7 +293,7 @@ function withUpperNames(): ProjectSql {
     ];
     return { ...model, sql: model.sql.replace(column, upper) };
   });
-  return { ...PROJECT_SQL, models };
+  return { ...sql, models };
 }
 
 function tomorrow(): Date {
