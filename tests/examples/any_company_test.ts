@@ -47,7 +47,7 @@ const TESTS = [
   "tests/pipeline/quarantine_test.ts",
   "tests/simulator/main_test.ts",
   "tests/sql/models_test.ts",
-  "tests/verify/verify_test.ts",
+  "tests/verify/main_test.ts",
   "tests/visualise/figures/figures_test.ts",
 ];
 const NAMES =
