@@ -58,9 +58,10 @@ locals {
   near_limit = 0.9
   # verify runs once a day, at the same hour.
   hours_between_verifications_max = 26
-  # The longest pause of the others, extract's. An alarm that looks back as far
-  # stays on while each run finds the same, and rings once.
-  seconds_between_runs_max = 1200
+  # The longest pause of the others, extract's 20 minutes, and how much a run may
+  # be late. An alarm that looks back as far stays on while each run finds the
+  # same, and rings once.
+  seconds_between_runs_max = 1500
 
   # Each rings by itself, so that none hides another. `values` are summed, or as
   # `join` says: an alarm is on above `threshold`, or `below` it.
@@ -69,7 +70,7 @@ locals {
   all_alarms = {
     # AWS calls a function a second time after a failure.
     errors = {
-      description = "A function failed twice within 20 minutes: its log says why"
+      description = "A function failed twice within 25 minutes: its log says why"
       metric      = "Errors"
       values      = local.of_functions
       threshold   = 1

@@ -1,7 +1,6 @@
 import type pg from "pg";
 import { readDefinitions } from "../extract/definitions.ts";
 import { query } from "../lib/postgres/postgres.ts";
-import { findInfinite } from "./find_infinite.ts";
 import catalogueSql from "./catalogue.sql" with { type: "text" };
 
 /** A table of the source, from its catalogue. */
@@ -32,20 +31,17 @@ export interface SourceColumn {
   isLoose: boolean;
   notNull: boolean;
   /**
-   * Whether it is a date or time that may be infinite: by its default, by what
-   * the server has sampled of its values, or by the table's first rows.
+   * Whether it is a date or time that may be infinite: by its default, or by
+   * what is known of its values.
    */
   mayBeInfinite: boolean;
+  /** Whether it is a date or time whose values the server has no sample of. */
+  isUnsampled?: boolean;
   comment: string | null;
   /**
    * Whether it reads as the name of another object, whose changes no row shows.
    */
   isName: boolean;
-}
-
-interface CatalogueColumn extends Omit<SourceColumn, "isName"> {
-  /** Whether it is a date or time whose values the server has no sample of. */
-  isUnsampled: boolean;
 }
 
 /** A reference to another table. */
@@ -78,40 +74,27 @@ export async function readCatalogue(
     client,
     new Map(named.map((one) => [fullName(one), one])),
   );
-  const found: SourceTable[] = [];
-  for (const { schema, name, row } of named) {
-    const readable = row.readable === "true";
-    const refusal = row.refusal ?? undefined;
-    const columns: CatalogueColumn[] = JSON.parse(row.columns ?? "[]");
-    const unsampled = columns.filter((one) =>
-      one.isUnsampled && !one.mayBeInfinite
+  return named.map(({ schema, name, row }) => {
+    const columns: Omit<SourceColumn, "isName">[] = JSON.parse(
+      row.columns ?? "[]",
     );
-    const infinite = readable && refusal === undefined
-      ? await findInfinite(client, {
-        schema,
-        table: name,
-        columns: unsampled.map((one) => one.name),
-      })
-      : [];
     const names = (definitions.get(fullName({ schema, name })) ?? [])
       .filter(({ kind }) => kind === "names").map(({ column }) => column);
-    found.push({
+    return {
       schema,
       name,
       comment: row.comment ?? undefined,
       rowSecurity: row.row_security === "true",
-      readable,
-      refusal,
-      columns: columns.map(({ isUnsampled: _, ...column }) => ({
+      readable: row.readable === "true",
+      refusal: row.refusal ?? undefined,
+      columns: columns.map((column) => ({
         ...column,
-        mayBeInfinite: column.mayBeInfinite || infinite.includes(column.name),
         isName: names.includes(column.name),
       })),
       uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
       foreignKeys: JSON.parse(row.foreign_keys ?? "[]"),
-    });
-  }
-  return found;
+    };
+  });
 }
 
 /** A table's name with its schema's. */

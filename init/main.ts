@@ -8,6 +8,7 @@ import { inTransaction, query } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { fullName, readCatalogue } from "./catalogue.ts";
 import { describeServer } from "./describe_server.ts";
+import { findInfinite } from "./find_infinite.ts";
 import { envText } from "./env_text.ts";
 import { modelTexts } from "./model_texts.ts";
 import { quarantineTexts } from "./quarantine_texts.ts";
@@ -19,8 +20,9 @@ const USAGE =
 
 Makes a company's folder of SQL from the catalogue of its source: the contract,
 a starter model for each table, the grants that the source's role needs, and an
-.env. Nothing is written to the source. Prints what it decided and why, what it
-left out, and the next command.
+.env. Nothing is written to the source; of tables with dates that the server has
+no statistics of, the first 10,000 rows are read. Prints what it decided and why,
+what it left out, and the next command.
 
   --into DIR      a folder that doesn't exist yet, or is empty
   --source URL    the source, if not in SOURCE_URL; other users of this machine
@@ -104,18 +106,19 @@ export async function makeCompanyFolder(
   });
   const { client } = connection;
   // Names of types are read as in every run, whatever the role is set to.
-  const { schemas, found } = await inTransaction(
+  const { schemas, listed } = await inTransaction(
     client,
     { readOnly: true },
     async () => {
       const schemas = options.schemas ?? await allSchemas(client);
       return {
         schemas,
-        found: await readCatalogue(client, { schemas, tables }),
+        listed: await readCatalogue(client, { schemas, tables }),
       };
     },
   );
-  checkFound(found, { schemas, tables });
+  checkFound(listed, { schemas, tables });
+  const found = await findInfinite(client, listed, { log });
   const star = planStar(found);
   const { line, database } = await describeServer(client, { log });
   await writeFolder(into, { star, database, role: ROLE });

@@ -16,7 +16,12 @@ import {
 } from "./http/request_numbers.ts";
 import type { CoalescedQuery } from "./http/coalesced_query.ts";
 import type { RecordKind } from "./company.ts";
-import { decodeJson, type Encoded, sendEncoded } from "./http/encoded_body.ts";
+import {
+  decodeJson,
+  type Encoded,
+  encodeJson,
+  sendEncoded,
+} from "./http/encoded_body.ts";
 import type { LatestBatch } from "./live/latest_batch.ts";
 import type { Live } from "./live/live_events.ts";
 import { hasCookie } from "./http/sign_in.ts";
@@ -75,11 +80,13 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
   });
   api.get(
     "/company",
-    async (context) =>
-      context.json({
-        ...await company.describe(),
-        signed_in: options.asksForToken && hasCookie(context),
-      }),
+    async (context) => {
+      const signedIn = options.asksForToken && hasCookie(context);
+      return json(
+        context,
+        await encodeJson({ ...await company.describe(), signed_in: signedIn }),
+      );
+    },
   );
   api.get("/at", async (context) => {
     const time = context.req.query("time") ?? "";

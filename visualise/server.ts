@@ -223,12 +223,15 @@ function addGuards(
     return;
   }
   // Behind one address a stranger must not keep out who is signed in.
-  const networkIf = (signedIn: boolean) => (context: Context) =>
+  const networkIf = (signedIn: boolean) => (context: Context) => {
     // Probes come from the proxy's own address, or share that of all users.
-    context.req.path === "/health" ||
+    if (
+      context.req.path === "/health" ||
       isSignedIn(context, { token, clock }) !== signedIn
-      ? undefined
-      : networkOf(clientAddress(context, proxies));
+    ) return undefined;
+    const network = networkOf(clientAddress(context, proxies));
+    return signedIn ? network : `${network}, not signed in`;
+  };
   app.use(limit.by(networkIf(true), SIGNED_IN_RATE));
   app.use(limit.by(networkIf(false), ADDRESS_RATE));
 }

@@ -543,7 +543,7 @@ run "alarms" {
   assert {
     condition = alltrue([
       for name in ["checks", "duration", "errors", "freshness", "quarantine"] :
-      try(local.all_alarms[name].period, 300) >= var.extract_every_minutes * 60
+      try(local.all_alarms[name].period, 300) >= var.extract_every_minutes * 60 + 120
     ])
     error_message = "An alarm stays on while each run finds the same."
   }

@@ -6,7 +6,7 @@ import { RESTORE_FILE } from "./restore_hint.ts";
 /** How an answer begins that something in the store's place gives. */
 const PAGE = /^\s*</;
 const NO_PAGE =
-  `Check AWS_ENDPOINT_URL, and whether a proxy or a sign-in page answers in the store's place. ${RESTORE_FILE} if it is there so`;
+  `Check AWS_ENDPOINT_URL, and whether a proxy or a sign-in page answers in the store's place. If the file itself is such a page: ${RESTORE_FILE}`;
 
 /** Encodes a manifest as bytes that carry their own checksum. */
 export function encodeManifest(manifest: Manifest): Uint8Array {

@@ -121,7 +121,7 @@ export function dataFileError(
     retryable: cause?.retryable ?? isWrite,
     hint: cause?.hint ??
       (isWrite
-        ? "Check the free space and the rights there; the next run makes the batch again"
+        ? `Check the free space and the rights there, then run ${task}`
         : `${RESTORE_FILE}, then run ${task}`),
     cause: error,
   });

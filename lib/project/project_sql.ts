@@ -5,7 +5,7 @@ import { type ContractTable, parseContract } from "./contract.ts";
 import { inReferenceOrder } from "./load_order.ts";
 import type { Model } from "./model.ts";
 import { readModel } from "./model_header.ts";
-import { quarantinedTable } from "./quarantine_file.ts";
+import { doubledRules, quarantinedTable } from "./quarantine_file.ts";
 import { QUARANTINE } from "./quarantine_model.ts";
 import { lacksTable } from "./source_names.ts";
 import { FOLDER_HINT, sqlFilesIn } from "./sql_files.ts";
@@ -91,6 +91,7 @@ export function readProjectSql(folder: string): ProjectSql {
     ...asSelect(file),
     name: quarantinedTable(file.name, tables),
   }));
+  problems.push(...doubledRules(quarantine.map(({ name }) => name), tables));
   const checks = readFolder(join(folder, "checks")).map(asSelect);
   checkNames({ models, quarantine: selects, checks, tables, problems });
   return {

@@ -20,3 +20,17 @@ export function quarantinedTable(
   const found = tables.find(({ name }) => quarantineName(name) === file);
   return found?.name ?? file;
 }
+
+/** A problem for each table of which several files are a rule. */
+export function doubledRules(
+  files: readonly string[],
+  tables: readonly { name: string }[],
+): string[] {
+  return [...Map.groupBy(files, (file) => quarantinedTable(file, tables))]
+    .filter(([, rules]) => rules.length > 1)
+    .map(([table, rules]) =>
+      `sql/quarantine has several files for the table "${table}": ${
+        rules.map((rule) => `${rule}.sql`).join(", ")
+      }`
+    );
+}

@@ -99,6 +99,9 @@ statements as (
         from pg_index
         where pg_index.indrelid = models.closed
             and pg_index.indkey[0] = pg_attribute.attnum
+            and pg_index.indisvalid
+            and pg_index.indpred is null
+            and pg_index.indexprs is null
     )
     union all
     select

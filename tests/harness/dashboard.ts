@@ -29,11 +29,11 @@ export function testPage(name: string, fn: () => Promise<void>): void {
   });
 }
 
-/** Ends the browser; what follows the tests of a file. */
-export async function closeBrowser(): Promise<void> {
+// After the tests of a file.
+Deno.test.afterAll(async () => {
   await browser?.close();
   browser = undefined;
-}
+});
 
 /** A page that has kept nothing. */
 export async function openPage(locale = "en-GB"): Promise<Page> {

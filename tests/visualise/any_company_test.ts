@@ -8,7 +8,6 @@ import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
   card,
-  closeBrowser,
   open,
   openWarehouse,
   plain,
@@ -20,8 +19,6 @@ import {
 } from "../harness/dashboard.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-
-Deno.test.afterAll(closeBrowser);
 
 const CHANGES = [
   "update northwind.order_details set quantity = 7 where order_id < 10010",

@@ -2,15 +2,12 @@ import assert from "node:assert/strict";
 import type { Page, Request } from "playwright-core";
 import {
   batchShown,
-  closeBrowser,
   loaded,
   open,
   Served,
   testPage,
 } from "../harness/dashboard.ts";
 import { execute, type Platform } from "../harness/platform.ts";
-
-Deno.test.afterAll(closeBrowser);
 
 const BYTES_MAX = 10_000;
 /** Of two batches a column, nearly as many as the strip has. */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import {
   batchShown,
-  closeBrowser,
   loaded,
   open,
   Served,
@@ -16,8 +15,6 @@ const TODAY = new Date().toISOString().slice(0, 10);
 function insertedToday(id: number, unitsSold?: number): string {
   return insertOrder(id, unitsSold).replaceAll("2023-01-01", TODAY);
 }
-
-Deno.test.afterAll(closeBrowser);
 
 /** Inserts a sales order of a counterparty. */
 function orderOf(party: number, id: number, units: number): string[] {

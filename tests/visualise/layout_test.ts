@@ -4,7 +4,6 @@ import { extract } from "../../extract/extract.ts";
 import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import {
   batchShown,
-  closeBrowser,
   loaded,
   open,
   Served,
@@ -12,8 +11,6 @@ import {
 } from "../harness/dashboard.ts";
 import { execute } from "../harness/platform.ts";
 import { insertOrder } from "../harness/small_source.ts";
-
-Deno.test.afterAll(closeBrowser);
 
 // Places and sizes instead of pictures: a picture differs with each machine's
 // fonts, but how many parts a row has follows from the style sheet alone.

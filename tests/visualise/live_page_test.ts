@@ -3,7 +3,6 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
-  closeBrowser,
   counted,
   CutWay,
   drawnSeries,
@@ -18,8 +17,6 @@ import {
 import { execute } from "../harness/platform.ts";
 import { insertOrder } from "../harness/small_source.ts";
 import { duration } from "../../visualise/page/formats.js";
-
-Deno.test.afterAll(closeBrowser);
 
 testPage(
   "an open page moves with a batch, within a second of its commit",

@@ -5,7 +5,6 @@ import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { assertAccessible } from "../harness/accessible.ts";
 import {
   batchShown,
-  closeBrowser,
   loaded,
   open,
   openPage,
@@ -18,8 +17,6 @@ import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const TOKEN = "a-token-of-the-tests";
-
-Deno.test.afterAll(closeBrowser);
 
 testPage(
   "axe finds no serious fault on a phone and a wall, light and dark",

@@ -6,7 +6,6 @@ import { transform } from "../../transform/transform.ts";
 import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
-  closeBrowser,
   loaded,
   open,
   ordersShown,
@@ -15,8 +14,6 @@ import {
 } from "../harness/dashboard.ts";
 import { execute, PROJECT_SQL } from "../harness/platform.ts";
 import { insertOrder } from "../harness/small_source.ts";
-
-Deno.test.afterAll(closeBrowser);
 
 testPage("a page knows no age by a snapshot of the future", async () => {
   await using platform = await loaded();

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import {
   batchShown,
-  closeBrowser,
   loaded,
   openPage,
   Served,
@@ -33,8 +32,6 @@ const WAYS = [
   { name: "nginx, below a path", path: "/totesys/", http: "" },
   { name: "nginx, below a deeper path", path: "/data/totesys/", http: "" },
 ];
-
-Deno.test.afterAll(closeBrowser);
 
 /** The events of a stream as they come. */
 async function nextEvent(

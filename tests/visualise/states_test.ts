@@ -4,7 +4,6 @@ import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
-  closeBrowser,
   loaded,
   open,
   openPage,
@@ -15,8 +14,6 @@ import {
 import { execute, openPlatform } from "../harness/platform.ts";
 import { dimensionSql, smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-
-Deno.test.afterAll(closeBrowser);
 
 const PHONE = { width: 390, height: 844 };
 const RENAMED = "alter table design rename to designs";

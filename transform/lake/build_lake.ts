@@ -9,6 +9,8 @@ import type {
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { columnsHash } from "../../lib/duckdb/data_files.ts";
+import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { quoteText } from "../../lib/sql/quote.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
@@ -66,11 +68,22 @@ export async function realPath(zone: string): Promise<string> {
   return isAbsolute(zone) ? await Deno.realPath(zone).catch(() => zone) : zone;
 }
 
+/** A file of a model, as far as views read it. */
+type ViewedFile = VersionsFile & Pick<LiveFile, "model">;
+
 /** Files as a model may have them, so that a hash shows how they are read. */
-const SAMPLE_FILES = ({ name, key }: Model) => [
-  { model: name, key: "merged", from: 1, to: 2, holdsUntilBy: key },
-  { model: name, key: "later", from: 3, to: 3 },
-];
+function sampleFiles(
+  { name, key }: Model,
+  columns: readonly ModelColumn[],
+): ViewedFile[] {
+  const hash = columnsHash([...columns, ...STAMP_COLUMNS]);
+  const keyRange = { column: key[0] ?? "", least: "1", greatest: "2" };
+  return [
+    { model: name, key: "first", from: 1, to: 1, holdsUntilBy: key },
+    { model: name, key: "merged", from: 2, to: 3, columns: hash, keyRange },
+    { model: name, key: "later", from: 4, to: 4, columns: "others", keyRange },
+  ];
+}
 
 /**
  * A hash of a lake's views without files, and of sample files: if it differs,
@@ -81,14 +94,16 @@ export async function viewsHash(options: PublishOptions): Promise<string> {
   const zone: Zone = Object.create(options.zone, {
     locate: { value: (key: string) => key },
   });
+  const { sql, columns } = options;
+  const files = [...sql.models, QUARANTINE_TABLE].flatMap((model) =>
+    sampleFiles(model, columns.get(model.name) ?? QUARANTINE_TYPES)
+  );
   const statements = [
     ...await viewStatements(options, { files: [] }),
-    ...await viewStatements({ ...options, zone }, {
-      files: [...options.sql.models, QUARANTINE_TABLE].flatMap(SAMPLE_FILES),
-    }),
+    ...await viewStatements({ ...options, zone }, { files }),
   ];
   return sha256Hex(
-    [options.sql.transformHash, FILES_SQL, ...statements].join(";\n"),
+    [sql.transformHash, FILES_SQL, ...statements].join(";\n"),
   );
 }
 
@@ -115,7 +130,7 @@ export async function shownHash(
 async function viewStatements(
   { zone, sql, columns }: PublishOptions,
   options: {
-    files: readonly (VersionsFile & Pick<LiveFile, "model">)[];
+    files: readonly ViewedFile[];
     only?: ReadonlySet<string> | undefined;
   },
 ): Promise<string[]> {

@@ -38,9 +38,12 @@ export function trailSql(subject: Subject): string {
       selectSql(subject, within(column))
     }) as records`;
   const sums = subject.measures.map(({ name, unit }) =>
-    `${movedSum(unit === "count" ? "1" : `moved.${quoteName(name)}`)} as ${
-      quoteName(name)
-    }`
+    `${
+      movedSum(
+        unit === "count" ? "1" : `moved.${quoteName(name)}`,
+        "moved.sign",
+      )
+    } as ${quoteName(name)}`
   );
   const columns = [
     "spans.high as batch",

@@ -105,11 +105,13 @@ export function selectSql(
  * SQL for a sum of what has the `sign` 1 without that of what has -1, null where
  * nothing has a value. No value is negated: the least integer can't be.
  */
-export function movedSum(column: string): string {
-  const [added, taken] = [1, -1].map((sign) =>
-    `sum(${column}) filter (where sign = ${sign})`
+export function movedSum(column: string, sign = "sign"): string {
+  // Reals times an integer are summed in double precision.
+  const [added, taken] = [1, -1].map((one) =>
+    `sum(1 * ${column}) filter (where ${sign} = ${one})`
   );
-  return `(coalesce(${added}, 0 * ${taken}) - coalesce(${taken}, 0 * ${added}))`;
+  return `case when ${taken} is null then ${added}
+    else coalesce(${added}, 0) - ${taken} end`;
 }
 
 /** The name of what a column refers to, or what the column itself holds. */

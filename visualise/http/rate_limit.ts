@@ -7,11 +7,12 @@ export interface Rate {
   perSecond: number;
 }
 
-/** A page asks for some forty files and figures, and for few afterwards. */
+/** Of an address, for those who are not signed in: forms, and programs. */
 export const ADDRESS_RATE: Rate = { burst: 1200, perSecond: 20 };
 /**
- * The same for those who are signed in: an office may have one address, where
- * each batch lets hundreds of open pages ask for their figures at once.
+ * Of an address, for those who are signed in. A page asks for some forty files
+ * and figures, and an office may have one address, where each batch lets
+ * hundreds of open pages ask for their figures at once.
  */
 export const SIGNED_IN_RATE: Rate = { burst: 6000, perSecond: 500 };
 /** All that are not signed in, together: a form, its style, and programs. */

@@ -95,7 +95,8 @@ export function recordTitle(/** @type {string} */ name) {
  * @param {string} column
  */
 export function meaningOf(kind, column) {
-  return company.records.find(({ name }) => name === kind)?.meanings[column];
+  const meanings = company.records.find(({ name }) => name === kind)?.meanings;
+  return Object.hasOwn(meanings ?? {}, column) ? meanings?.[column] : undefined;
 }
 
 /** The address of a record, by the parts of its key. */

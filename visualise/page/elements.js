@@ -5,9 +5,12 @@ import { cell, heading, isFigure, isNumber, shown } from "./formats.js";
 /** @typedef {Record<string, any>} Row */
 
 /**
- * What a row of a table offers: a button, or a link with the changes of the
- * address that it makes.
- * @typedef {{ label: string, act: (row: Row) => void }} Action
+ * What a row of a table offers as a button; with `offers`, only some rows do.
+ * @typedef {{
+ *   label: string,
+ *   act: (row: Row) => void,
+ *   offers?: (row: Row) => boolean,
+ * }} Action
  */
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
@@ -136,9 +139,11 @@ export function tableOf(rows, action) {
           cell(name, row[name]),
         )
       ),
-      ...(action === undefined
-        ? []
-        : [make("td", { class: "action" }, actionOf(action, row, columns))]),
+      ...(action === undefined ? [] : [make(
+        "td",
+        { class: "action" },
+        action.offers?.(row) === false ? "" : actionOf(action, row, columns),
+      )]),
     )
   );
   return make(

@@ -5,6 +5,7 @@ import { askStages } from "./failures.js";
 import { showBehind } from "./pipeline.js";
 import { askNewest, state } from "./state.js";
 import { showStatus } from "./status.js";
+import { forgetSpans } from "./zoom.js";
 
 const TICK_MS = 5_000;
 /** The server sends something every 15 seconds. */
@@ -65,6 +66,8 @@ function listen() {
   stream.addEventListener("link", ({ data }) => {
     heardAt = Date.now();
     const { up, turn } = JSON.parse(data);
+    // What was announced meanwhile is not known.
+    if (state.up === false) forgetSpans();
     state.up = up;
     showStatus();
     if (up) page.hear(turn);
@@ -72,6 +75,7 @@ function listen() {
   for (const type of ["batch", "reset"]) {
     stream.addEventListener(type, ({ data }) => {
       heardAt = Date.now();
+      if (type === "reset") forgetSpans();
       page.hear(JSON.parse(data).turn);
     });
   }

@@ -216,6 +216,8 @@ function checksOf(/** @type {Row[]} */ checks) {
   const failed = tableOrWords("Checks with findings", failing, "", {
     label: "Findings",
     act: ({ batch }) => go({ view: "batch", batch }),
+    // What an error kept from the warehouse has no view.
+    offers: ({ batch }) => Number(batch) <= newestBatch(),
   });
   for (const row of failed.querySelectorAll("tbody tr")) {
     row.className = "failing";

@@ -19,8 +19,10 @@ const EDGE = 0.02;
  * @type {{ key: string, stretch: Stretch, spans: Span[] } | null}
  */
 let closer = null;
-/** The lake whose batches are known. */
-let knownLake = "";
+/** The lake whose batches are known, and since when: others rebuild it. */
+let known = { lake: "", askedAt: 0 };
+/** How long spans are added to before all are asked for again. */
+const KNOWN_MS = 3_600_000;
 
 /** The period in the address, in milliseconds; null for all batches. */
 function period() {
@@ -84,22 +86,32 @@ export async function askSpans(/** @type {AbortSignal} */ signal) {
  */
 async function askAll(newest, signal) {
   const lake = state.newest?.lake_id ?? "";
-  const spans = lake === knownLake ? state.spans : [];
-  const known = spans.at(-1)?.batch ?? 0;
-  if (known === newest) return;
+  const isOld = Date.now() - known.askedAt > KNOWN_MS;
+  const before = state.spans;
+  const spans = lake === known.lake && !isOld ? before : [];
+  const last = spans.at(-1)?.batch ?? 0;
+  if (last === newest) return;
   const path = `api/timeline/${newest}`;
   // Each span has as many batches as the first; of too many, two become one.
   const step = spans[0]?.batch ?? 0;
-  const isSpanned = spans.length > 1 && known < newest &&
-    newest - known <= SPANS_MAX && newest <= step * SPANS_MAX;
+  const isSpanned = spans.length > 1 && last < newest &&
+    newest - last <= SPANS_MAX && newest <= step * SPANS_MAX;
   if (isSpanned) {
-    const stretch = new URLSearchParams(asked({ after: known, to: newest }));
+    const stretch = new URLSearchParams(asked({ after: last, to: newest }));
     const added = await get(`${path}?${stretch}`, signal);
-    state.spans = withNew(spans, { added, step });
-  } else {
-    state.spans = await get(path, signal);
+    // Another answer may have come first.
+    if (state.spans === before) state.spans = withNew(spans, { added, step });
+    return;
   }
-  knownLake = lake;
+  const all = await get(path, signal);
+  if (state.spans !== before) return;
+  state.spans = all;
+  known = { lake, askedAt: Date.now() };
+}
+
+/** Lets all batches be asked for again, since others may have been rebuilt. */
+export function forgetSpans() {
+  known = { lake: "", askedAt: 0 };
 }
 
 /**

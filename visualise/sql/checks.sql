@@ -1,8 +1,8 @@
 -- The last result of every check, those with findings first, with the keys of
--- the first three, and the number of findings recorded over all batches (at most
--- 1,000 per batch), counted up to 10,000. Load checks only the rows it touches, so a check's last batch is the
--- newest with rows for it; a batch with an error is not loaded, and none of its
--- findings are recorded.
+-- the first three, and the number of findings recorded over all batches (at
+-- most 1,000 per batch), counted up to 10,000. Load checks only the rows it
+-- touches, so a check's last batch is the newest with rows for it; a batch with
+-- an error is not loaded, and none of its findings are recorded.
 with
 
 counted as (
@@ -20,7 +20,12 @@ counted as (
         (
             select string_agg(first_findings.key, ', ' order by key)
             from (
-                select left(findings.key, 60) as key
+                select
+                    case
+                        when length(findings.key) > 60
+                            then left(findings.key, 59) || '…'
+                        else findings.key
+                    end as key
                 from pipeline.finding as findings
                 where
                     results.findings > 0

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  doubledRules,
   quarantinedTable,
   quarantineName,
 } from "../../../lib/project/quarantine_file.ts";
@@ -38,4 +39,13 @@ Deno.test("quarantinedTable() takes a table's own name where no other table has 
 
   assert.equal(quarantinedTable(name, [{ name }]), name);
   assert.equal(quarantinedTable(name, [{ name }, { name: "a/b" }]), "a/b");
+});
+
+Deno.test("doubledRules() names the files that are rules of one table", () => {
+  const tables = [{ name: "a%2Fb" }, { name: "item" }];
+
+  assert.deepEqual(doubledRules(["a%2Fb", "a%252Fb", "item"], tables), [
+    'sql/quarantine has several files for the table "a%2Fb": a%2Fb.sql, a%252Fb.sql',
+  ]);
+  assert.deepEqual(doubledRules(["a%252Fb", "item"], tables), []);
 });

@@ -82,6 +82,21 @@ Deno.test("load() makes the indexes of older versions again, which missingIndexe
 
   assert.deepEqual(statements, []);
   assert.deepEqual(await indexesOf(platform), before);
+
+  // Neither of these serves, and load makes its own.
+  await execute(
+    client,
+    "drop index dim_design_closed_from_batch_idx, dim_design_closed_to_batch_idx",
+    "create index part on dim_design_closed (to_batch) where to_batch < 0",
+    "create index broken on dim_design_closed (from_batch)",
+    "update pg_index set indisvalid = false where indexrelid = 'broken'::regclass",
+  );
+  await platform.load();
+  await execute(client, "drop index part, broken");
+  assert.deepEqual(
+    (await indexesOf(platform)).length,
+    before.length,
+  );
 });
 
 Deno.test("missingIndexes() leaves out what has another in its place", async () => {

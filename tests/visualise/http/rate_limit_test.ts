@@ -104,12 +104,16 @@ Deno.test("a flood of unauthenticated requests blocks only such requests", async
 
 Deno.test("an unauthenticated flood doesn't block signed-in users of the same address", async () => {
   await using dashboard = await openDashboard();
-  const { ask } = dashboard;
+  const { ask, logged } = dashboard;
   for (let index = 0; index < ADDRESS_RATE.burst; index++) {
     await (await ask("192.0.2.7")).body?.cancel();
   }
 
   assert.equal((await ask("192.0.2.7")).status, 429);
+  assert.match(
+    logged().join("\n"),
+    /from 192\.0\.2\.7, not signed in: too many/,
+  );
   assert.equal((await ask("192.0.2.7", SIGNED_IN)).status, 404);
   assert.equal((await ask("192.0.2.7", SIGNED_IN, "health")).status, 200);
 });
