@@ -31,9 +31,9 @@ export interface UploadCondition {
 /**
  * Uploads parts of `PART_BYTES` (the last may be smaller), each with a
  * checksum, two at a time, and returns how many bytes they have. A single part
- * is one plain PUT. Throws if an answer is none of S3's. If anything fails, the upload is aborted once no part is in
- * flight: an abort that overtakes a part leaves that part, and its cost,
- * behind.
+ * is one plain PUT. Throws if an answer is none of S3's. If anything fails, the
+ * upload is aborted once no part is in flight: an abort that overtakes a part
+ * leaves that part, and its cost, behind.
  */
 export async function uploadParts(
   client: S3Client,

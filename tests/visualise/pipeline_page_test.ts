@@ -339,3 +339,39 @@ testPage("a time of another year has its year", async () => {
     new RegExp(`^Batch 1, \\d+ \\w+ ${year}, \\d\\d:\\d\\d ·`),
   );
 });
+
+testPage(
+  "an error check that holds a batch back leads to no batch",
+  async () => {
+    await using platform = await loaded();
+    const { context, source } = platform;
+    context.sql = {
+      ...context.sql,
+      checks: [...context.sql.checks, {
+        name: "fact_sales_order__is_small",
+        text: `-- Orders are small.
+-- Severity: error
+select sales_order_id as key, 'is large' as finding from fact_sales_order
+where units_sold > 5000`,
+      }],
+    };
+    await execute(
+      source.client,
+      insertOrder(50),
+      "update sales_order set units_sold = 6000 where sales_order_id = 50",
+    );
+    await platform.extract();
+    await platform.transform();
+    await assert.rejects(platform.load(), /fact_sales_order__is_small/);
+    await using served = new Served(platform);
+    const { page, errors } = await open(
+      `${await served.address}?view=pipeline`,
+    );
+    const row = page.locator("#checks tr.failing");
+    await row.waitFor();
+
+    assert.match(await row.innerText(), /^fact_sales_order__is_small\s/);
+    assert.equal(await row.getByRole("button").count(), 0);
+    assert.deepEqual(errors, []);
+  },
+);

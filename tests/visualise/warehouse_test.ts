@@ -135,3 +135,22 @@ Deno.test("the dashboard works with an analyst's rights", async () => {
     await execute(client, `drop role ${role}`);
   }
 });
+
+Deno.test("a batch shows findings of each check, whatever others found", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.warehouse.client,
+    `insert into pipeline.finding (batch, check_name, severity, key, finding)
+    select 1, 'a_check', 'warning', n::text, '{}'
+    from generate_series(1, 300) as n
+    union all select 1, 'last_check', 'warning', 'one', '{}'`,
+  );
+  await using warehouse = openWarehouse(platform);
+
+  const rows = await warehouse.ask("batch_findings", [1, 200]);
+
+  const checks = rows.map(({ check_name }) => check_name);
+  assert.equal(rows.length, 200);
+  assert.equal(rows[0]?.total, "301");
+  assert.deepEqual([...new Set(checks)], ["a_check", "last_check"]);
+});
