@@ -57,6 +57,7 @@ testPage(
       await page.locator("#as-of").innerText(),
       /^as of \d+ \w+ \d{4}, \d\d:\d\d:\d\d \S+$/,
     );
+    assert.match(await page.locator("#age").innerText(), /^\d+ sec ago$/);
     assert.equal(
       await page.locator("#status").getAttribute("data-state"),
       "past",
@@ -125,12 +126,14 @@ testPage("a time leads to the newest batch by then", async () => {
   await batchShown(page, 1);
   await ordersShown(page, 3);
   const address = page.url();
+  const age = await page.locator("#age").innerText();
   await moment.fill(daysAgo(3));
   await moment.press("Enter");
   await page.locator("#moment:invalid").waitFor();
   const said = await propertyOf(page, "#moment", "validationMessage");
 
   assert.match(address, /\?at=1$/);
+  assert.equal(age, "2 days ago");
   assert.equal(said, "No batch was taken by then.");
   assert.equal(await page.evaluate("document.body.dataset.batch"), "1");
   assert.deepEqual(errors, []);

@@ -130,7 +130,7 @@ export function healthOf({ batches, checks, verification, quarantined }) {
     0,
   );
   const [verified] = verification;
-  const age = secondsSince(isoOf(verified?.verified_at));
+  const age = secondsSince(verified?.verified_at);
   const entry = (
     /** @type {string} */ name,
     /** @type {string} */ text,
@@ -185,10 +185,6 @@ export function quantile(rows, column, share) {
     .filter((value) => value != null).map(Number).sort((a, b) => a - b);
   const value = values[Math.ceil(values.length * share) - 1];
   return value === undefined ? "–" : duration(value);
-}
-
-function isoOf(/** @type {string | undefined} */ time) {
-  return (time ?? "").replace(" ", "T").replace(/[+]00$/, "Z");
 }
 
 export function seconds(/** @type {string | null | undefined} */ value) {

@@ -2,6 +2,7 @@
 // Whether the page is live: the server's events, or polling where it sends none.
 import { view } from "./address.js";
 import { askStages } from "./failures.js";
+import { showAge } from "./machine.js";
 import { showBehind } from "./pipeline.js";
 import { askNewest, state } from "./state.js";
 import { showStatus } from "./status.js";
@@ -102,6 +103,7 @@ async function tick() {
   if (!isPipeline) askStages().then(showStatus, () => {});
   showStatus();
   if (isPipeline) showBehind();
+  else showAge();
   const isOld = Date.now() - page.refreshedAt() >
     (isPipeline ? PIPELINE_AGE_MAX_MS : AGE_MAX_MS);
   if (isOld && (isPipeline || !state.streams)) page.retry();

@@ -17,6 +17,20 @@ const percents = new Intl.NumberFormat(undefined, {
   style: "percent",
   maximumFractionDigits: 1,
 });
+const relative = new Intl.RelativeTimeFormat(undefined, { style: "short" });
+const DAY_SECONDS = 86_400;
+/**
+ * Units of ages, their seconds, and how many are said in the next larger one.
+ * @type {[Intl.RelativeTimeFormatUnit, number, number][]}
+ */
+const AGES = [
+  ["second", 1, 120],
+  ["minute", 60, 120],
+  ["hour", 3600, 48],
+  ["day", DAY_SECONDS, 60],
+  ["month", 30.44 * DAY_SECONDS, 24],
+  ["year", 365.25 * DAY_SECONDS, Infinity],
+];
 let { times, zoned, clocks, dates, datesOfYear } = timeFormats();
 // Days and months have no time zone.
 const days = new Intl.DateTimeFormat(undefined, {
@@ -160,6 +174,15 @@ export function duration(/** @type {number} */ seconds) {
   return two(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
+/** How long ago something was, in one unit: 5 days ago. */
+export function ago(/** @type {number} */ seconds) {
+  const past = Math.max(0, seconds);
+  // By what it rounds to: 120 seconds are 2 minutes.
+  const found = AGES.find(([, size, most]) => Math.round(past / size) < most);
+  const [unit, size] = found ?? ["second", 1];
+  return relative.format(-Math.round(past / size), unit);
+}
+
 function two(
   /** @type {number} */ large,
   /** @type {string} */ unit,
@@ -205,7 +228,7 @@ export function month(/** @type {string} */ text) {
 }
 
 /** The database's text of a time as ISO 8601; undefined for other text. */
-function isoTime(/** @type {string} */ text) {
+export function isoTime(/** @type {string} */ text) {
   return /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]*(Z|[+]00(:00)?)$/.test(text)
     ? text.replace(" ", "T").replace(/[+]00(:00)?$/, "Z")
     : undefined;

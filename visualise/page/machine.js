@@ -3,9 +3,16 @@
 // choose a moment, and the way back to now.
 import { go, isTimed, view } from "./address.js";
 import { $, field, write } from "./elements.js";
-import { figure, moment } from "./formats.js";
+import { ago, figure, moment } from "./formats.js";
 import { prepareTrails, showAt } from "./scrub.js";
-import { get, newestBatch, pastBatch, shownBatch, state } from "./state.js";
+import {
+  get,
+  newestBatch,
+  pastBatch,
+  secondsSince,
+  shownBatch,
+  state,
+} from "./state.js";
 import { markPlace, placeOf, spanAt, wordsOf } from "./strip.js";
 import { placeIn, showStrip, startZoom } from "./strip_view.js";
 import { askSpans, shownSpans, shownStrip } from "./zoom.js";
@@ -46,12 +53,28 @@ export function showMachine() {
   document.body.classList.toggle("in-past", isPast);
   $("now").hidden = !isPast;
   $("play").hidden = view() !== "overview" || state.spans.length < 2;
-  const text = state.snapshotTime === ""
-    ? ""
-    : `as of ${moment(state.snapshotTime)}`;
-  write($("as-of"), text);
+  const text = showTime(state.snapshotTime);
   slider.setAttribute("aria-valuetext", `batch ${slider.value} ${text}`);
+  showAge();
   showStrip();
+}
+
+/** Shows of when the figures are; returns it in words. */
+function showTime(/** @type {string} */ time) {
+  const text = time === "" ? "" : `as of ${moment(time)}`;
+  write($("as-of"), text);
+  return text;
+}
+
+/** Shows how long ago the chosen moment of the past is. */
+export function showAge() {
+  if (isPassing()) return;
+  const isPast = document.body.classList.contains("in-past");
+  writeAge(isPast ? state.snapshotTime : "");
+}
+
+function writeAge(/** @type {string} */ time) {
+  write($("age"), time === "" ? "" : ago(secondsSince(time)));
 }
 
 /**
@@ -74,7 +97,8 @@ export function startMachine(page) {
   slider.addEventListener("input", () => {
     // One truth: what is chosen, not what is still shown.
     write($("batch"), figure(slider.value));
-    write($("as-of"), "");
+    showTime("");
+    writeAge("");
   });
   slider.addEventListener("change", () => {
     clearTimeout(settling);
@@ -153,7 +177,8 @@ function passBy(span) {
   clearTimeout(settling);
   field("slider").value = String(span.batch);
   write($("batch"), figure(span.batch));
-  write($("as-of"), `as of ${moment(span.time)}`);
+  showTime(span.time);
+  writeAge(span.time);
   markPlace(placeOf(shownStrip(), span.time));
   const isShown = showAt(span);
   document.body.classList.toggle("passing", isShown);

@@ -1,6 +1,7 @@
 // @ts-check
 // What the page knows of the server, and its requests to it.
 import { param } from "./address.js";
+import { isoTime } from "./formats.js";
 
 /** The warehouse may take 20 seconds, after the queries that are waiting. */
 const ANSWER_MS = 40_000;
@@ -87,7 +88,7 @@ export function secondsBehind() {
 /** Seconds since a time of the pipeline, by its clock; NaN without one. */
 export function secondsSince(/** @type {string | null | undefined} */ time) {
   const now = Date.now() + state.clockAheadMs;
-  return (now - Date.parse(time ?? "")) / 1000;
+  return (now - Date.parse(isoTime(time ?? "") ?? "")) / 1000;
 }
 
 /**
