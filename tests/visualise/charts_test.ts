@@ -318,8 +318,11 @@ testPage(
       [["a year before", 250], ["value", 320]],
     );
     assert.equal(drawn[0]?.data.length, 12);
-    assert.match(texts[1] ?? "", /^Company 1\s+£300\s+▲ 20%$/);
-    assert.match(other, /^Company 2\s+£20$/);
+    assert.match(
+      texts[1] ?? "",
+      /^Company 1\s+£300\s+▲ 20%\s+93.8%\s+of £320$/,
+    );
+    assert.match(other, /^Company 2\s+£20\s+6.3%\s+of £320$/);
     assert.match(address, /\?counterparty=Company\+1$/);
     // The rows are of the same days as the figure.
     assert.equal(rows, 1);

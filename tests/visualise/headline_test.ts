@@ -57,7 +57,10 @@ testPage(
 
     const largest = page.locator("[data-chart=counterparty] .row").first();
     // It fell by far more than the one that is known to have fallen.
-    assert.match(await largest.innerText(), /^Company 1\s+£14.6k$/);
+    assert.match(
+      await largest.innerText(),
+      /^Company 1\s+£14.6k\s+[\d.]+%\s+of £[\d,]+$/,
+    );
     assert.match(
       await page.locator("#headline").innerText(),
       /^Sales: ▼ [\d.]+% \(−£[\d.]+k\) since then\.$/,

@@ -108,7 +108,10 @@ testPage(
 
     // What is overdue by when it was due is no trend.
     assert.deepEqual([columns, lines], [3, 0]);
-    assert.match(design, /^Wooden\s+£[\d.]+k\s+now £0 ▼ 100%$/);
+    assert.match(
+      design,
+      /^Wooden\s+£[\d.]+k\s+now £0 ▼ 100%\s+100%\s+of £[\d,]+$/,
+    );
     // What matches nothing is said once, of the period that was asked for.
     assert.deepEqual(
       await page.locator("#overview .none:visible").allInnerTexts(),

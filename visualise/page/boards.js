@@ -13,8 +13,8 @@ import {
 } from "./card_rows.js";
 import { drawBars, keepCards } from "./charts.js";
 import { $, make } from "./elements.js";
-import { heading } from "./formats.js";
-import { changeOf, figureOf, formatsOf, measureOf } from "./measures.js";
+import { heading, percent } from "./formats.js";
+import { changeOf, figureOf, formatsOf, measureOf, sum } from "./measures.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./card_rows.js").Row} Row */
@@ -88,8 +88,15 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
   const { states } = card.subject;
   const column = figureOf(card.subject);
   const ofBoard = { by, within, column };
-  const rows = rowsOf(overview.figures, card, { by, currency })
-    .filter((row) => states === undefined || row[states.dimension] === state);
+  const read = (/** @type {string} */ grouped) =>
+    inState(
+      rowsOf(overview.figures, card, { by: grouped, currency }),
+      states,
+      state,
+    );
+  const rows = read(by);
+  // The list may lack names, the months lack nothing.
+  const whole = sum(read("month"), column);
   const sums = inOrder(summed(rows, ofBoard), names).slice(0, TABLE_NAMES_MAX);
   const title = state === undefined
     ? `by ${heading(by)}`
@@ -124,6 +131,7 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
       ...barOf(one, {
         ...ofBoard,
         ...compared(one.id),
+        whole,
         state,
       }, shown),
       share: most === 0 ? 0 : one.value / most,
@@ -152,12 +160,7 @@ export function comparedOf(overview, { card, currency }, { ofBoard, state }) {
     const before = summed(rowsBefore(overview, card, chosen) ?? [], ofBoard);
     return (id) => ({ was: valueIn(before, id) });
   }
-  const current = summed(
-    now.filter((row) =>
-      states === undefined || row[states.dimension] === state
-    ),
-    ofBoard,
-  );
+  const current = summed(inState(now, states, state), ofBoard);
   // The server reads so many names: of more, some are not known.
   const isAll = current.length < TABLE_NAMES_MAX;
   return (id) => ({ now: valueIn(current, id) ?? (isAll ? 0 : undefined) });
@@ -173,19 +176,20 @@ export function comparedOf(overview, { card, currency }, { ofBoard, state }) {
  *   column: string,
  *   was?: number | undefined,
  *   now?: number | undefined,
+ *   whole: number,
  *   state: string | undefined,
  * }} of
  * @param {Shown} shown
  */
 function barOf({ label, value, detail, row }, of, shown) {
-  const { by, within, column, was, now, state } = of;
+  const { by, within, column, was, now, whole, state } = of;
   const { currency, card, kept } = shown;
   const { subject } = card;
   const { states } = subject;
   const formats = formatsOf(subject, column, currency);
   // Asked when it is chosen, too: figures come after the address.
   const isAlone = () => param(by) !== null;
-  const inState = states === undefined || state === undefined
+  const ofState = states === undefined || state === undefined
     ? undefined
     : { [by]: label, [states.dimension]: state };
   return {
@@ -207,16 +211,45 @@ function barOf({ label, value, detail, row }, of, shown) {
           changeOf(now, value, measureOf(subject, column)),
         ]),
     ),
+    part: partOf(value, whole, formats),
     row,
     says: isAlone() ? `Rows of ${label}` : `Show ${label} alone`,
     act: () =>
-      isAlone() ? openRows(card, inState ?? row, shown) : go({
+      isAlone() ? openRows(card, ofState ?? row, shown) : go({
         [by]: label,
         ...(param("currency") === null ? kept : {}),
         // Two may have the same name.
         ...(within === undefined || detail === "" ? {} : { [within]: detail }),
       }),
   };
+}
+
+/**
+ * A value as a share of the whole; empty where it is none.
+ * @param {number} value
+ * @param {number} whole
+ * @param {{ format: (value: number) => string }} formats
+ */
+function partOf(value, whole, { format }) {
+  if (!(whole > 0) || value < 0 || value > whole) return "";
+  return make(
+    "span",
+    { class: "part" },
+    percent(value / whole),
+    make("span", { class: "unseen" }, ` of ${format(whole)}`),
+  );
+}
+
+/**
+ * Of what is stacked by state, the rows in one; all of anything else.
+ * @param {Row[]} rows
+ * @param {Subject["states"]} states
+ * @param {string | undefined} state
+ */
+function inState(rows, states, state) {
+  return states === undefined
+    ? rows
+    : rows.filter((row) => row[states.dimension] === state);
 }
 
 /**

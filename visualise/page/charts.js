@@ -33,6 +33,7 @@ import { bar } from "./svg.js";
  *   exact: string,
  *   look?: string,
  *   detail?: Element | string,
+ *   part?: Element | string,
  *   row: Row,
  *   act: () => void,
  *   says: string,
@@ -99,7 +100,7 @@ function makeBars() {
     draw: (/** @type {Bar[]} */ bars) =>
       refill(
         element,
-        ...bars.map(({ name, share, value, exact, look, detail, says, act }) =>
+        ...bars.map(({ name, value, exact, says, act, ...one }) =>
           make(
             "li",
             {},
@@ -113,8 +114,9 @@ function makeBars() {
               },
               make("span", { class: "name" }, name),
               make("span", { class: "amount", title: exact }, value),
-              bar(share, look),
-              detail ?? "",
+              bar(one.share, one.look),
+              one.detail ?? "",
+              one.part ?? "",
             ),
           )
         ),
