@@ -95,12 +95,12 @@ testPage(
         ),
       );
     }
-    assert.match(newest, new RegExp(`^2\\s.* s\\s+${ran[0]?.rows}\\s+0\\s`));
+    assert.match(newest, new RegExp(`^2\\s[^]* s\\s+${ran[0]?.rows}\\s+0\\s`));
     assert.equal(await page.locator("#strip a.well").count(), 1);
     assert.equal(await page.locator("#strip a.found").count(), 1);
     assert.match(
       await page.locator("#health").innerText(),
-      /^Checks\s+\d+ of \d+ pass\s+Verified\s+\S+ s ago, 3 differences\s+Quarantine\s+0 rows\s/,
+      /^Checks\s+\d+ of \d+ pass\s+Verified\s+\S+ sec ago, 3 differences\s+Quarantine\s+0 rows\s/,
     );
     assert.match(
       checks[0] ?? "",
@@ -210,7 +210,7 @@ testPage(
     );
     assert.match(
       failing,
-      /The figures\s+They stay those of \d.*, batch 1, [\d.]+ s ago\. 2 batches wait and will follow: nothing is lost\./,
+      /The figures\s+They stay those of \d.*, batch 1, \d+ sec ago\. 2 batches wait and will follow: nothing is lost\./,
     );
     assert.match(
       failing,
@@ -317,6 +317,38 @@ testPage("a batch's page tells what it did to each model", async () => {
   assert.equal(await page.title(), "Batch 2 · Totesys");
   assert.deepEqual(errors, []);
 });
+
+testPage(
+  "a batch says how long ago it was, and to a reader or on paper when",
+  async () => {
+    await using platform = await loaded();
+    await execute(platform.source.client, insertOrder(50));
+    await platform.run();
+    await execute(
+      platform.warehouse.client,
+      `update pipeline.batch set snapshot_time =
+        now() - interval '12 minutes 10 seconds' where batch = 2`,
+      `update pipeline.batch set snapshot_time =
+        '2022-11-03 14:20:52+00' where batch = 1`,
+    );
+    await using served = new Served(platform);
+    const { page, errors } = await open(
+      `${await served.address}?view=pipeline`,
+    );
+    const times = page.locator("#batches time");
+    await times.nth(1).waitFor();
+    const [newest = "", old = ""] = await times.allInnerTexts();
+    const title = await times.nth(1).getAttribute("title");
+    await page.emulateMedia({ media: "print" });
+    const printed = await times.nth(1).innerText();
+
+    assert.match(newest, /^12 min ago\s+\d+ \w+ \d{4}, /);
+    assert.match(old, /^\d+ (yr|yrs) ago\s+3 Nov 2022, 14:20:52 UTC$/);
+    assert.equal(title, "3 Nov 2022, 14:20:52 UTC");
+    assert.equal(printed.trim(), title);
+    assert.deepEqual(errors, []);
+  },
+);
 
 testPage("a time of another year has its year", async () => {
   await using platform = await loaded();

@@ -3,7 +3,7 @@
 import { follow } from "./address.js";
 import { scaleOf, stackOf } from "./durations.js";
 import { make } from "./elements.js";
-import { duration, figure, lately, shown } from "./formats.js";
+import { ago, duration, figure, isoTime, lately, moment } from "./formats.js";
 import { secondsSince, state } from "./state.js";
 
 /** @typedef {Record<string, string>} Row */
@@ -60,7 +60,7 @@ export function batchesTable(/** @type {Row[]} */ batches) {
       const found = Number(row.findings);
       return [
         link,
-        shown(row.snapshot_time),
+        agoOf(row.snapshot_time),
         seconds(row.seconds_behind),
         count(row.rows),
         count(row.deletes),
@@ -68,6 +68,17 @@ export function batchesTable(/** @type {Row[]} */ batches) {
         found === 0 ? "0" : make("b", { class: "bad" }, figure(found)),
       ];
     }),
+  );
+}
+
+/** How long ago a time was; where the mouse rests and on paper, the time. */
+function agoOf(/** @type {string | undefined} */ time) {
+  const exact = moment(time);
+  return make(
+    "time",
+    { class: "ago", datetime: isoTime(time ?? "") ?? "", title: exact },
+    make("span", {}, ago(secondsSince(time))),
+    make("span", { class: "unseen" }, ` ${exact}`),
   );
 }
 
@@ -152,7 +163,7 @@ export function healthOf({ batches, checks, verification, quarantined }) {
       "Verified",
       verified === undefined
         ? "not yet"
-        : `${duration(Math.max(0, age))} ago, ${figure(differences)} ${
+        : `${ago(age)}, ${figure(differences)} ${
           differences === 1 ? "difference" : "differences"
         }`,
       differences === 0,

@@ -2,7 +2,7 @@
 // What a stage fails with: since when, what that means for the figures, what to
 // do about it, and what runs on.
 import { make } from "./elements.js";
-import { duration, figure, lately, moment } from "./formats.js";
+import { ago, duration, figure, lately, moment } from "./formats.js";
 import {
   get,
   newestBatch,
@@ -123,7 +123,7 @@ function meaning(/** @type {Stage} */ { stage, pending }) {
     ? "There are none until it succeeds."
     : `They stay those of ${moment(state.newest.snapshot_time)}, batch ${
       figure(newestBatch())
-    }, ${duration(Math.max(0, secondsBehind()))} ago.`;
+    }, ${ago(secondsBehind())}.`;
   if (stage === "extract") {
     return `${stay} No change of the source is lost: the next batch has it.`;
   }
