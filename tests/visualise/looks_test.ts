@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { extract } from "../../extract/extract.ts";
 import { withFailureNote } from "../../lib/batches/failure_note.ts";
-import { assertAccessible } from "../harness/accessible.ts";
+import {
+  assertAccessible,
+  assertAccessibleEverywhere,
+} from "../harness/accessible.ts";
 import {
   batchShown,
   loaded,
@@ -203,6 +206,45 @@ testPage("keys lead to the views, and through the batches", async () => {
   await page.waitForSelector("#pipeline:not([hidden])");
 
   assert.equal(await page.title(), "Pipeline · Totesys");
+  assert.deepEqual(errors, []);
+});
+
+testPage("a screen on a wall has no bar, and says how things are", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(`${await served.address}?wall=1&at=1`);
+  await batchShown(page, 1);
+  const seen = async () =>
+    await Promise.all(
+      ["nav", "#machine", "#status"].map((one) =>
+        page.locator(one).isVisible()
+      ),
+    );
+  const onWall = await seen();
+  const pill = await page.locator("#status").innerText();
+  await assertAccessibleEverywhere(page, "a wall");
+  // Where it leads, it stays.
+  await page.locator("#status").click();
+  await page.waitForSelector("#batches table");
+  const address = page.url();
+  const later = await seen();
+  await page.keyboard.press("Escape");
+  await page.waitForURL(/\?at=1&view=pipeline$/);
+  const left = await page.locator("nav").isVisible();
+  await page.keyboard.press("1");
+  await page.keyboard.press("w");
+  await page.waitForURL(/\?at=1&wall=1$/);
+  await page.keyboard.press("w");
+  await page.waitForURL(/\?at=1$/);
+
+  assert.deepEqual(onWall, [false, false, true]);
+  assert.match(pill, /^Past\s+batch 1$/);
+  assert.match(address, /\?wall=1&at=1&view=pipeline$/);
+  assert.deepEqual(later, [false, false, true]);
+  assert.equal(left, true);
+  assert.deepEqual(await seen(), [true, true, true]);
   assert.deepEqual(errors, []);
 });
 

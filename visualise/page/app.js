@@ -187,6 +187,7 @@ function showShell() {
     /** @type {HTMLElement} */ (section).hidden = dataset.section !== now ||
       isEmpty && now !== "pipeline";
   }
+  document.body.classList.toggle("wall", isOnWall());
   const of = WITHIN[now] ?? now;
   for (const name of NAVIGATION) {
     const link = /** @type {HTMLAnchorElement} */ ($(`to-${name}`));
@@ -209,6 +210,11 @@ function showShell() {
   showMachine();
   showTitle();
   showStatus();
+}
+
+/** Whether a screen shows the page that nobody touches. */
+function isOnWall() {
+  return param("wall") === "1";
 }
 
 function showTitle() {
@@ -237,7 +243,8 @@ const KEYS = /** @type {Record<string, () => void>} */ ({
   "+": () => zoomStep(true),
   "=": () => zoomStep(true),
   "-": () => zoomStep(false),
-  Escape: () => go({ at: null }),
+  Escape: () => go(isOnWall() ? { wall: null } : { at: null }),
+  w: () => go({ wall: isOnWall() ? null : 1 }),
   "/": () => {
     if (view() !== "overview") return;
     /** @type {HTMLDetailsElement} */ ($("filters")).open = true;
