@@ -1,4 +1,5 @@
 import type { Subject } from "../lib/project/dashboard.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
 import type { Company } from "./company.ts";
 import {
@@ -210,12 +211,19 @@ export async function readChanges(
 
 /**
  * Reads what happened to a record, from its first version on, and its newest
- * version: with the names of the newest batch, or of when it was deleted.
+ * version: with the names of the newest batch, or of when it was deleted. Of an
+ * earlier batch it reads the version, too; null where there was none.
  */
 export async function readRecord(
   { company, warehouse }: Sources,
-  { model, key, newest }: { model: ModelSql; key: string[]; newest: number },
+  { model, key, newest, batch }: {
+    model: ModelSql;
+    key: string[];
+    newest: number;
+    batch: number;
+  },
 ) {
+  const [ledger] = await warehouse.ask("batch", [batch]);
   const versions = await warehouse.ask({
     name: `history of ${model.name}`,
     text: historySql(model),
@@ -228,19 +236,29 @@ export async function readRecord(
     after: Number(one.batch),
     columns: one.columns,
   }));
-  const state = {
+  const shown = versions.find((one) =>
+    Number(one.from_batch) <= batch &&
+    (one.to_batch === null || Number(one.to_batch) > batch)
+  );
+  const stateAt = (version: TextRow | undefined, after: number) => ({
     model,
     before: 0,
-    after: last?.to_batch == null ? newest : Number(last.to_batch) - 1,
-    columns: compareVersions(null, last?.version, model.recordId).columns,
-  };
+    after,
+    columns: compareVersions(null, version?.version, model.recordId).columns,
+  });
   const columns = await nameColumns(
     warehouse,
     await company.subjects(),
-    [...happened, state],
+    [
+      ...happened,
+      stateAt(shown, batch),
+      stateAt(last, last?.to_batch == null ? newest : +last.to_batch - 1),
+    ],
   );
   return {
+    snapshot_time: ledger?.snapshot_time,
     moments: moments.map((one, index) => ({ ...one, columns: columns[index] })),
+    shown: shown === undefined ? null : columns.at(-2),
     newest: columns.at(-1) ?? [],
   };
 }

@@ -226,15 +226,20 @@ function addRecordRoutes(api: Hono, options: ApiOptions): void {
     if (record === undefined) return context.notFound();
     const key = readKey(context, record);
     await newest.read();
+    const at = context.req.query("at");
+    const batch = at === undefined
+      ? newest.batch
+      : await readBatchNumber(context, newest, at);
     return json(
       context,
       await kept.get(
-        ["history", record.name, JSON.stringify(key), newest.batch],
+        ["history", record.name, JSON.stringify(key), newest.batch, batch],
         () =>
           readRecord(options, {
             model: record.model,
             key,
-            newest: Number(newest.batch),
+            newest: newest.batch,
+            batch,
           }),
       ),
     );

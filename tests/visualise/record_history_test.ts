@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
+import { assertAccessibleEverywhere } from "../harness/accessible.ts";
 import {
   batchShown,
   choose,
@@ -124,5 +125,64 @@ testPage("what changed is told over several batches, too", async () => {
   assert.match(since, /sales order 1\s+updated\s+units sold\s+1,000\s+800/);
   assert.match(since, /sales order 800\s+added/);
   assert.doesNotMatch(since, /sales order 700\s/);
+  assert.deepEqual(errors, []);
+});
+
+testPage("a record is shown as it was at the chosen moment", async () => {
+  await using platform = await loaded();
+  const { client } = platform.source;
+  await execute(
+    client,
+    "update sales_order set units_sold = 700 where sales_order_id = 1",
+    insertOrder(50),
+  );
+  await platform.run();
+  await execute(
+    client,
+    "update counterparty set counterparty_legal_name = 'New' where counterparty_id = 1",
+    "delete from sales_order where sales_order_id = 50",
+  );
+  await platform.run();
+  await using served = new Served(platform);
+  const address = await served.address;
+  const { page, errors } = await open(
+    `${address}?view=record&record=sales-order/1&at=1`,
+  );
+  const states = async () => {
+    await page.waitForSelector("#main[aria-busy=false]");
+    await page.waitForSelector("#history li");
+    return await page.locator("#history section").allInnerTexts();
+  };
+  const first = await states();
+  await assertAccessibleEverywhere(page, "a record of the past");
+  await page.keyboard.press("]");
+  await batchShown(page, 2);
+  const second = await states();
+  const pill = await page.locator("#status-text").innerText();
+  await page.locator("#now").click();
+  await batchShown(page, 3);
+  const now = await states();
+  const of50 = async (at: number) => {
+    await page.goto(`${address}?view=record&record=sales-order/50&at=${at}`);
+    return await states();
+  };
+  const before = await of50(1);
+  const during = await of50(2);
+  await page.goto(`${address}?view=record&record=sales-order/2&at=1`);
+  await page.waitForSelector("#history .then");
+  const unknown = await fetch(`${address}api/history/sales-order/1?at=4`);
+  await unknown.body?.cancel();
+
+  assert.equal(first.length, 2);
+  assert.match(first[0] ?? "", /^Then, batch 1\n[^]*\s1,000\n/);
+  assert.match(first[1] ?? "", /^Now\n[^]*New 1\n[^]*\s700\n/);
+  // What it refers to has the name of then, too.
+  assert.match(second[0] ?? "", /^Then, batch 2\n[^]*Company 1 1\n[^]*\s700\n/);
+  assert.equal(pill, "Past");
+  assert.deepEqual(now, first.slice(1));
+  assert.match(before[0] ?? "", /^Then, batch 1\s+It was not there yet\.$/);
+  assert.match(before[1] ?? "", /^When it was deleted\n/);
+  assert.match(during[0] ?? "", /^Then, batch 2\n[^]*Company 1 1\n/);
+  assert.equal(unknown.status, 400);
   assert.deepEqual(errors, []);
 });

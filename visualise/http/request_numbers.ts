@@ -2,12 +2,16 @@ import type { Context } from "hono";
 import type { LatestBatch } from "../live/latest_batch.ts";
 import type { Stretch } from "../figures/timeline.ts";
 
-/** The batch of a path, which must be loaded: answers about it are kept. */
+/**
+ * The batch of a path, or that of a text, which must be loaded: answers about it
+ * are kept.
+ */
 export async function readBatchNumber(
   context: Context,
   newest: LatestBatch,
+  text: string = context.req.param("batch") ?? "",
 ): Promise<number> {
-  const batch = wholeNumber(context.req.param("batch") ?? "");
+  const batch = wholeNumber(text);
   if (batch > newest.batch) await newest.read();
   if (batch > newest.batch) {
     newest.forget();

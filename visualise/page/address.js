@@ -9,7 +9,7 @@
 
 const VIEWS = ["overview", "changes", "record", "pipeline", "batch"];
 /** The views that can show the past. */
-const TIMED = ["overview", "changes"];
+const TIMED = ["overview", "changes", "record"];
 /** What another view does not take along. */
 const OF_ONE_VIEW = ["rows", "record", "batch", "since", "of"];
 /** @type {() => void} */

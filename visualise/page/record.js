@@ -5,11 +5,20 @@ import { ourCompany, recordTitle } from "./company.js";
 import { isTechnical, termOf, valueOf } from "./differences.js";
 import { $, field, make, refill, write } from "./elements.js";
 import { figure, moment } from "./formats.js";
-import { get, newestBatch } from "./state.js";
+import { get, pastBatch, shownBatch } from "./state.js";
 
 /** @typedef {import("./differences.js").Column} Column */
 /** @typedef {{ batch: string, at: string, kind: string, columns: Column[] }} Moment */
-/** @typedef {{ moments: Moment[], newest: Column[] }} History */
+/**
+ * What happened to a record, how it is now, and how it was at the batch that is
+ * shown; null if there was none.
+ * @typedef {{
+ *   snapshot_time: string,
+ *   moments: Moment[],
+ *   shown: Column[] | null,
+ *   newest: Column[],
+ * }} History
+ */
 
 /** Offers the kinds of records as soon as they are known. */
 export function offerRecords() {
@@ -26,7 +35,7 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
   const { records } = ourCompany();
   const [kind = "", ...parts] = (param("record") ?? "").split("/");
   const key = parts.join("/");
-  const batch = newestBatch();
+  const past = pastBatch();
   const title = $("record-title");
   const name = `${recordTitle(kind)} ${readable(key)}`.trim();
   write(title, name === "" ? "Record history" : `History of ${name}`);
@@ -36,12 +45,14 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
   }
   /** @type {History | null} */
   const found = key === "" ? null : await get(
-    `api/history/${encodeURIComponent(kind)}/${key}`,
+    `api/history/${encodeURIComponent(kind)}/${key}${
+      past === null ? "" : `?at=${past}`
+    }`,
     signal,
   );
   return {
-    batch,
-    snapshotTime: undefined,
+    batch: shownBatch(),
+    snapshotTime: found?.snapshot_time,
     show: () => {
       refill(
         $("history"),
@@ -52,7 +63,7 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
           : make(
             "div",
             { class: "story" },
-            stateOf(found, kind),
+            make("div", {}, ...statesOf(found, { record: kind, past })),
             make(
               "ol",
               { class: "timeline" },
@@ -81,18 +92,36 @@ function sorted(/** @type {Column[]} */ columns) {
   );
 }
 
-/** The record as it is now, or as it was when it was deleted. */
-function stateOf(
-  /** @type {History} */ { moments, newest },
-  /** @type {string} */ record,
-) {
+/**
+ * The record at the chosen moment of the past, if any, and as it is now or was
+ * when it was deleted.
+ * @param {History} history
+ * @param {{ record: string, past: number | null }} options
+ */
+function statesOf({ moments, shown, newest }, { record, past }) {
   const isGone = moments.at(-1)?.kind === "deleted";
-  return make(
-    "section",
-    { class: "now" },
-    make("h3", {}, isGone ? "When it was deleted" : "Now"),
-    listOf(newest, { record, withBefore: false }),
-  );
+  const now = isGone ? "When it was deleted" : "Now";
+  const list = (/** @type {Column[]} */ columns) =>
+    listOf(columns, { record, withBefore: false });
+  const last = stateOf("now", now, list(newest));
+  if (past === null) return [last];
+  const title = `Then, batch ${figure(past)}`;
+  if (shown === null) {
+    const wasThere = moments.some(({ batch }) => Number(batch) <= past);
+    const text = wasThere ? "It was deleted by then." : "It was not there yet.";
+    return [stateOf("then", title, make("p", { class: "none" }, text)), last];
+  }
+  return !isGone && JSON.stringify(shown) === JSON.stringify(newest)
+    ? [stateOf("then", `${title}, and now`, list(shown))]
+    : [stateOf("then", title, list(shown)), last];
+}
+
+function stateOf(
+  /** @type {"then" | "now"} */ when,
+  /** @type {string} */ title,
+  /** @type {Element} */ content,
+) {
+  return make("section", { class: when }, make("h3", {}, title), content);
 }
 
 /**
