@@ -16,6 +16,7 @@ import {
   changesSql,
   historySql,
 } from "./records/record_history_sql.ts";
+import { readWorth } from "./figures/batch_worth.ts";
 import { boardsOf, namesSql, rowsSql } from "./figures/subject_sql.ts";
 import type { Warehouse } from "./warehouse.ts";
 
@@ -165,9 +166,11 @@ export async function readChanges(
   { company, warehouse }: Sources,
   { since, batch }: { since: number; batch: number },
 ) {
-  const [[asked], [before], ...found] = await Promise.all([
+  const subjects = await company.subjects();
+  const [[asked], [before], worth, ...found] = await Promise.all([
     warehouse.ask("batch", [batch]),
     warehouse.ask("batch", [since]),
+    readWorth(warehouse, subjects, { since, batch }),
     ...company.records.map(async (record) => ({
       record,
       // One more than is shown, to find whether there are more.
@@ -188,7 +191,7 @@ export async function readChanges(
   );
   const columns = await nameColumns(
     warehouse,
-    await company.subjects(),
+    subjects,
     changes.map((one) => ({
       model: one.model,
       before: since,
@@ -206,6 +209,7 @@ export async function readChanges(
     cut: found.filter(({ rows }) => rows.length > CHANGES_MAX)
       .map(({ record }) => record.title),
     most: CHANGES_MAX,
+    worth,
   };
 }
 

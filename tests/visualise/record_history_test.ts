@@ -118,7 +118,14 @@ testPage("what changed is told over several batches, too", async () => {
   await page.locator("#changes-list").getByText("1,000", { exact: true })
     .waitFor();
   const since = await page.locator("#changes-list").innerText();
+  await page.goto(`${await served.address}?view=changes&currency=USD`);
+  await page.waitForSelector("#changes-list table");
+  const inDollars = await page.locator("#changes-list").innerText();
 
+  assert.match(last, /^1 record: 1 deleted; Sales −£1\n/);
+  // A new order of 1, and 200 fewer units of another at 2.43.
+  assert.match(since, /^2 records: 1 added, 1 updated; Sales −£485\n/);
+  assert.match(inDollars, /^1 record: 1 deleted\n/);
   assert.match(last, /sales order 700\s+deleted/);
   assert.doesNotMatch(last, /sales order 1\s/);
   // From one state to the other: what came and went in between is neither.

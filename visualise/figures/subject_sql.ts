@@ -1,5 +1,5 @@
 import { quoteName } from "../../lib/sql/quote.ts";
-import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
+import type { Dimension, Measure, Subject } from "../../lib/project/dashboard.ts";
 
 /** Whether names of a dimension stay apart in each figure, as currencies do. */
 export function isSplit(subject: Subject, { name }: Dimension): boolean {
@@ -14,9 +14,13 @@ export function boardsOf(subject: Subject): Dimension[] {
 }
 
 /** The measure that names are ranked by: the first of money, if there is any. */
-export function mainMeasure({ measures }: Subject): string {
-  const money = measures.find(({ unit }) => unit === "money");
-  return (money ?? measures[0])?.name ?? "";
+export function mainMeasure(subject: Subject): string {
+  return (moneyOf(subject) ?? subject.measures[0])?.name ?? "";
+}
+
+/** The first measure of money; undefined without any. */
+export function moneyOf({ measures }: Subject): Measure | undefined {
+  return measures.find(({ unit }) => unit === "money");
 }
 
 /**

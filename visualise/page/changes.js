@@ -1,10 +1,11 @@
 // @ts-check
 // The view of what changed between two batches.
 import { go, param } from "./address.js";
-import { recordAddress } from "./company.js";
+import { ourCompany, recordAddress, recordTitle } from "./company.js";
 import { isTechnical, termOf, valueOf } from "./differences.js";
 import { $, field, make, refill, scrolled, write } from "./elements.js";
 import { figure, moment, rounded, shown } from "./formats.js";
+import { formatsOf, signed } from "./measures.js";
 import { get, shownBatch } from "./state.js";
 
 /** @typedef {import("./differences.js").Column} Column */
@@ -17,6 +18,14 @@ import { get, shownBatch } from "./state.js";
  *   columns: Column[],
  * }} Change
  */
+/**
+ * By how much the changes moved a subject's sum of money, by currency.
+ * @typedef {{
+ *   subject: string,
+ *   sums: { currency: string, value: string }[],
+ * }} Worth
+ */
+
 /** Fetches what changed; returns a function that shows it. */
 export async function readChanges(/** @type {AbortSignal} */ signal) {
   const batch = shownBatch();
@@ -54,8 +63,15 @@ function timesOf({ snapshot_time, since_time }) {
     : `Between ${shown(since_time)} and ${moment(snapshot_time)}`;
 }
 
-/** @param {{ changes: Change[], cut: string[], most: number }} answer */
-function showChanges({ changes, cut, most }) {
+/**
+ * @param {{
+ *   changes: Change[],
+ *   cut: string[],
+ *   most: number,
+ *   worth: Worth[],
+ * }} answer
+ */
+function showChanges({ changes, cut, most, worth }) {
   $("changes-cut").hidden = cut.length === 0;
   write(
     $("changes-cut"),
@@ -68,7 +84,11 @@ function showChanges({ changes, cut, most }) {
   const heads = ["Record", "What", "Columns"];
   refill(
     $("changes-list"),
-    make("p", { class: "summary" }, summaryOf(chosen)),
+    make(
+      "p",
+      { class: "summary" },
+      [summaryOf(chosen), ...worthOf(worth, of)].join("; "),
+    ),
     kindsOf(changes, of),
     chosen.length === 0 ? "" : scrolled(
       "Changes",
@@ -132,6 +152,32 @@ function summaryOf(/** @type {Change[]} */ changes) {
   return `${figure(changes.length)} ${
     changes.length === 1 ? "record" : "records"
   }: ${parts.join(", ")}`;
+}
+
+/**
+ * What the changes were worth, of one kind of record or of all: in the currency
+ * of the address, or else in each, for they are never added up.
+ * @param {Worth[]} worth
+ * @param {string | null} of
+ */
+function worthOf(worth, of) {
+  const chosen = param("currency");
+  return ourCompany().subjects.flatMap((subject) => {
+    if (of !== null && subject.record !== of) return [];
+    const sums = (worth.find((one) => one.subject === subject.name)?.sums ?? [])
+      .filter(({ currency, value }) =>
+        Number(value) && (chosen === null || currency === chosen)
+      );
+    const moved = sums.map(({ currency, value }) =>
+      signed(Number(value), formatsOf(subject, subject.main, currency))
+    );
+    const [card] = subject.cards;
+    // Each of several cards has a part of the records.
+    const title = card === undefined || card.only !== undefined
+      ? recordTitle(subject.record)
+      : card.title;
+    return moved.length === 0 ? [] : [`${title} ${moved.join(", ")}`];
+  });
 }
 
 /** A row for each record, with its columns that differ. */

@@ -11,6 +11,7 @@ import {
   formatsOf,
   measureOf,
   shareOf,
+  signed,
   sum,
 } from "./measures.js";
 
@@ -50,19 +51,17 @@ function wordsOf(overview, chosen) {
     ? [sum(before ?? [], column), value]
     : [value, sum(later, column)];
   if (subject.states !== undefined || !shareOf(now, was)) return [];
-  const { short } = formatsOf(subject, column, currency);
-  const signed = (/** @type {number} */ change) =>
-    `${change < 0 ? "−" : "+"}${short(Math.abs(change))}`;
+  const formats = formatsOf(subject, column, currency);
   const named = column === subject.main
     ? title
     : `${title}, ${heading(column)}`;
   const changed = mostChanged(overview, chosen).map(({ label, change }) =>
-    `${label} ${change < 0 ? "fell" : "rose"} most (${signed(change)})`
+    `${label} ${change < 0 ? "fell" : "rose"} most (${signed(change, formats)})`
   );
   return [
     make("b", {}, `${named}: `),
     changeOf(now, was, measureOf(subject, column)),
-    ` (${signed(now - was)}) ${sinceWhen(overview, later !== null)}.`,
+    ` (${signed(now - was, formats)}) ${sinceWhen(overview, later !== null)}.`,
     changed.length === 0 ? "" : ` Of those below, ${changed.join(", and ")}.`,
   ];
 }

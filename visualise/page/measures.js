@@ -60,6 +60,15 @@ export function currencyOf({ currency = "" }, chosen) {
   return currency === "currency" ? chosen : currency;
 }
 
+/**
+ * A change with its sign.
+ * @param {number} change
+ * @param {{ short: (value: number) => string }} formats
+ */
+export function signed(change, { short }) {
+  return `${change < 0 ? "−" : "+"}${short(Math.abs(change))}`;
+}
+
 export function sum(/** @type {Row[]} */ rows, /** @type {string} */ column) {
   return rows.reduce((total, row) => total + Number(row[column] ?? 0), 0);
 }
