@@ -40,7 +40,7 @@ Deno.test("a hundred viewers share one query", async () => {
   // Each of the views that tell of a batch asks for its ledger, and changes for
   // that of the batch since which they were made, too.
   for (const [name, { length }] of counts) {
-    assert.ok(length <= (name === "batch" ? 5 : 2), `${name}: ${length}`);
+    assert.ok(length <= (name === "batch" ? 6 : 2), `${name}: ${length}`);
   }
   assert.equal(counts.get("sales")?.length, 1);
   assert.equal(counts.get("changes of fact_payment")?.length, 1);

@@ -1,5 +1,9 @@
 import { quoteName } from "../../lib/sql/quote.ts";
-import type { Dimension, Measure, Subject } from "../../lib/project/dashboard.ts";
+import type {
+  Dimension,
+  Measure,
+  Subject,
+} from "../../lib/project/dashboard.ts";
 
 /** Whether names of a dimension stay apart in each figure, as currencies do. */
 export function isSplit(subject: Subject, { name }: Dimension): boolean {
