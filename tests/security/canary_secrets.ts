@@ -11,26 +11,31 @@ import { taskEnv } from "../harness/task.ts";
 
 const ODD = "/@:#?&=+ '\"\\%20$ü";
 
-/** Each has a core that is found whatever stands around it is made into. */
-export const CANARIES = {
-  source: `zq7Source9x${ODD}`,
-  warehouse: `${ODD}zq7Warehouse9x`,
-  libpq: `zq7Libpq9x${ODD}`,
-  keyId: "ZQ7KEYID9XABCDEFGHI",
-  secretKey: "zq7SecretKey9x/+abc'\"\\=",
-  token: "zq7Token9x//token+++==",
-  dashboard: `zq7Board9x${ODD}`,
+/** Other files of tests run at the same time, and make sessions of their own. */
+const MARK = `zq${crypto.randomUUID().slice(0, 6)}`;
+
+/** What of each canary is found whatever stands around it is made into. */
+const CORE = {
+  source: `${MARK}Source9x`,
+  warehouse: `${MARK}Warehouse9x`,
+  libpq: `${MARK}Libpq9x`,
+  keyId: `${MARK}KEYID9X`.toUpperCase(),
+  secretKey: `${MARK}SecretKey9x`,
+  token: `${MARK}Token9x`,
+  dashboard: `${MARK}Board9x`,
 };
 
-export const CORES = [
-  "zq7Source9x",
-  "zq7Warehouse9x",
-  "zq7Libpq9x",
-  "ZQ7KEYID9X",
-  "zq7SecretKey9x",
-  "zq7Token9x",
-  "zq7Board9x",
-];
+export const CANARIES = {
+  source: `${CORE.source}${ODD}`,
+  warehouse: `${ODD}${CORE.warehouse}`,
+  libpq: `${CORE.libpq}${ODD}`,
+  keyId: `${CORE.keyId}ABCDEFGHI`,
+  secretKey: `${CORE.secretKey}/+abc'"\\=`,
+  token: `${CORE.token}//token+++==`,
+  dashboard: `${CORE.dashboard}${ODD}`,
+};
+
+export const CORES = Object.values(CORE);
 
 const LEAK = new RegExp(CORES.flatMap(formsOf).join("|"), "i");
 
