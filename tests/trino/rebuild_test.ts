@@ -170,7 +170,9 @@ async function extractHistory({ platform, folder }: Tried): Promise<void> {
   await platform.extract({ fullRead: ["payment"] });
   await platform.extract();
   await execute(client, ...WIDENED);
-  platform.context.sql = await widenedSql(folder);
+  const sql = await widenedSql(folder);
+  // The warehouse is made with the columns.
+  platform.context.sql = { ...sql, migrations: [] };
   await platform.extract();
 }
 
