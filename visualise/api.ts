@@ -78,16 +78,11 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
       time: options.clock().toISOString(),
     });
   });
-  api.get(
-    "/company",
-    async (context) => {
-      const signedIn = options.asksForToken && hasCookie(context);
-      return json(
-        context,
-        await encodeJson({ ...await company.describe(), signed_in: signedIn }),
-      );
-    },
-  );
+  api.get("/company", async (context) => {
+    const signedIn = options.asksForToken && hasCookie(context);
+    const described = { ...await company.describe(), signed_in: signedIn };
+    return json(context, await encodeJson(described));
+  });
   api.get("/at", async (context) => {
     const time = context.req.query("time") ?? "";
     if (!TIME.test(time)) {
