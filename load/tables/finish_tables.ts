@@ -35,6 +35,13 @@ interface MissingReference {
   dimensionKey: string;
 }
 
+/** Models, of which some have tables that are derived from them. */
+interface DeclaringModels {
+  models: readonly DerivedModel[];
+  /** Whether no migration of the company's declares a model's table. */
+  isDerived: (model: DerivedModel) => boolean;
+}
+
 /** A foreign key that a header declared. */
 type UnnamedReference = Omit<ModelReference, "dimensionKey">;
 
@@ -46,10 +53,7 @@ type UnnamedReference = Omit<ModelReference, "dimensionKey">;
  */
 export async function findUnfinished(
   client: pg.Client,
-  options: {
-    models: readonly DerivedModel[];
-    /** Whether no migration of the company's declares a model's table. */
-    isDerived: (model: DerivedModel) => boolean;
+  options: DeclaringModels & {
     /** Whether a migration of the company's may have given it foreign keys. */
     mayRefer: (model: DerivedModel) => boolean;
   },
@@ -80,11 +84,7 @@ export async function findUnfinished(
  */
 export async function findMissingReferences(
   client: pg.Client,
-  options: {
-    models: readonly DerivedModel[];
-    isDerived: (model: DerivedModel) => boolean;
-    planned?: boolean;
-  },
+  options: DeclaringModels & { planned?: boolean },
 ): Promise<MissingReference[]> {
   const wanted = declaredReferences(options);
   if (wanted.length === 0) return [];
@@ -100,12 +100,7 @@ export async function findMissingReferences(
   }));
 }
 
-function declaredReferences(
-  { models, isDerived }: Pick<
-    Parameters<typeof findMissingReferences>[1],
-    "models" | "isDerived"
-  >,
-) {
+function declaredReferences({ models, isDerived }: DeclaringModels) {
   return models.filter(isDerived).flatMap((model) =>
     [...model.table.references].map(([column, dimension]) => ({
       model: model.name,
@@ -176,7 +171,7 @@ export async function finishTables(
 /** Adds the foreign keys that headers declare, as of columns that are new. */
 export async function addMissingReferences(
   client: pg.Client,
-  wanted: Parameters<typeof findMissingReferences>[1],
+  wanted: DeclaringModels,
 ): Promise<void> {
   await addReferences(client, await findMissingReferences(client, wanted));
 }
