@@ -114,7 +114,7 @@ testPage("a page asks for nothing twice", async () => {
   await page.close();
 });
 
-Deno.test("long durations are told in days, and short ones in seconds", () => {
+Deno.test("long durations are shown in days, and short ones in seconds", () => {
   const MINUTE = 60;
 
   assert.deepEqual(

@@ -97,7 +97,7 @@ testPage(
   },
 );
 
-testPage("what changed is told over several batches, too", async () => {
+testPage("what changed is shown over several batches, too", async () => {
   await using platform = await loaded();
   const { client } = platform.source;
   for (const units of [700, 800]) {
