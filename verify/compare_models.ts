@@ -23,6 +23,7 @@ import {
   type ModelInLake,
   openInLake,
   readFromLake,
+  versionsIn,
 } from "./lake_rows.ts";
 import { type AskWarehouse, readOwnForms } from "./own_forms.ts";
 import { acceptingCommands, repairCommands } from "./repair_commands.ts";
@@ -151,7 +152,9 @@ async function compareModel(
   );
   const history = await findDifferences(duckdb, {
     ...historySides(held, forms),
-    slices: await historySlices(duckdb),
+    slices: await historySlices(duckdb, {
+      versionsMax: versionsIn(lake, model) + held.files.ended.rows,
+    }),
   });
   const doubtful = { ...compared, isHistoryDoubtful: history.keys > 0 };
   return [

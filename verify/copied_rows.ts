@@ -2,7 +2,7 @@ import type pg from "pg";
 import { dirname } from "node:path";
 import { CSV_ROW_BYTES_MAX, NEWLINE } from "../lib/csv/csv_row.ts";
 import { copyOut } from "../lib/postgres/copy.ts";
-import { quoteText } from "../lib/sql/quote.ts";
+import { quoteName, quoteText } from "../lib/sql/quote.ts";
 import { tempDirectoryError } from "../lib/temp_folder.ts";
 
 /** A model's row has our columns beside the source's: 64 KiB more as CSV. */
@@ -76,8 +76,12 @@ function countLines(
  * would misread line breaks in texts.
  */
 export function copiedRowsSql(
-  { path, columns, lineBytesMax }: CopiedRows,
+  { path, columns, rows, lineBytesMax }: CopiedRows,
 ): string {
+  if (rows === 0) {
+    const none = columns.map((name) => `null::varchar as ${quoteName(name)}`);
+    return `(select ${none.join(", ")} where false)`;
+  }
   const rowBytesMax = lineBytesMax ?? ROW_BYTES_MAX;
   const bufferBytes = Math.max(BUFFER_BYTES_MIN, 2 * rowBytesMax);
   const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);

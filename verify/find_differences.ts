@@ -69,7 +69,7 @@ export async function findDifferences(
   const shown = sides.key.length === 1
     ? `cast(${key} as varchar)`
     : `concat('[', concat_ws(', ', ${key}), ']')`;
-  const firstKeys = await duckdb.rows(
+  const firstKeys = kinds.length === 0 ? [] : await duckdb.rows(
     `select left(${shown}, ${SHOWN_CHARACTERS}) as shown, ${KIND} as kind from ${DIFFERING}
     order by try_cast(shown as hugeint), shown limit ${KEYS_NAMED_MAX}`,
   );

@@ -10,9 +10,14 @@ const SLICES_MAX = 64;
 /**
  * Divides the ended versions of a model into ranges of the batches in which
  * they began, so that comparing them takes memory for one range, however long
- * the history is. Gives a condition for each; no batch is divided.
+ * the history is: of at most so many versions, ended or not, on both sides.
+ * Gives a condition for each; no batch is divided.
  */
-export async function historySlices(duckdb: DuckDb): Promise<string[]> {
+export async function historySlices(
+  duckdb: DuckDb,
+  { versionsMax }: { versionsMax: number },
+): Promise<string[]> {
+  if (versionsMax <= VERSIONS_AT_ONCE) return ["true"];
   const slices = await duckdb.rows(
     `select min(from_batch) as start from (
       select from_batch, (sum(versions) over batches - versions) // greatest(

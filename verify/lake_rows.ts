@@ -127,6 +127,12 @@ export async function readFromLake(
   );
 }
 
+/** How many versions of a model the lake's files hold, deletes among them. */
+export function versionsIn({ files }: Lake, model: ModelInLake): number {
+  return files.filter((file) => file.model === model.name)
+    .reduce((sum, file) => sum + file.rows, 0);
+}
+
 /** DuckDB SQL for the open versions, with their stamps. */
 export function openInLake(model: ModelInLake): string {
   return `(select version.* exclude (${NUMBER})

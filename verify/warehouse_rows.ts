@@ -273,13 +273,15 @@ export async function readFromWarehouse(
       [FILLED_PLACEHOLDERS, files.filled],
     ] as const
   ) {
-    await keepRows(duckdb, {
-      view,
-      select: `select ${values.join(", ")},
+    const select = `select ${values.join(", ")},
         coalesce(${["false", ...inexact].join(" or ")}, false) as ${INEXACT}
-      from ${copiedRowsSql(copied)}`,
-    });
+      from ${copiedRowsSql(copied)}`;
+    if (copied.rows === 0) {
+      await duckdb.run(`create or replace view ${view} as ${select}`);
+    } else {
+      await keepRows(duckdb, { view, select });
+      await checkCount(duckdb, { rows: view, copied, name: model.name });
+    }
     await Deno.remove(copied.path);
-    await checkCount(duckdb, { rows: view, copied, name: model.name });
   }
 }
