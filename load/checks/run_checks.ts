@@ -7,11 +7,14 @@ import {
   type StageErrorOptions,
 } from "../../lib/errors.ts";
 import { inTransaction, query, sqlState } from "../../lib/postgres/postgres.ts";
-import { quoteName, quoteNames, type TextRow } from "../../lib/sql/quote.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 import { severityOf, type SqlFile } from "../../lib/project/project_sql.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
-
-type Checked = Pick<WarehouseTable["model"], "name" | "kind">;
+import {
+  type CheckedModel,
+  createChecked,
+  dropChecked,
+} from "./checked_rows.ts";
 
 /** This many findings of one check are recorded; all are counted. */
 const FINDINGS_MAX = 1000;
@@ -38,13 +41,7 @@ export async function runChecks(
 ): Promise<void> {
   const { table: { model }, checks, staging, batch, log } = options;
   if (checks.length === 0) return;
-  const key = quoteNames(model.key);
-  await createChecked(client, {
-    model,
-    where: staging === undefined
-      ? "true"
-      : `(${key}) in (select ${key} from ${staging})`,
-  });
+  await createChecked(client, model, staging);
   const results: CheckResult[] = [];
   for (const check of checks) {
     const { first, ...result } = await runCheck(client, check, batch);
@@ -74,7 +71,7 @@ export async function runChecks(
     );
   }
   await note(client, results);
-  await dropChecked(client, model);
+  await dropChecked(client, model, staging);
 }
 
 /** Removes the results of checks that no model has any more. */
@@ -208,12 +205,12 @@ export interface BrokenRule {
  */
 export async function runWholeChecks(
   client: pg.Client,
-  options: { model: Checked; checks: readonly SqlFile[] },
+  options: { model: CheckedModel; checks: readonly SqlFile[] },
 ): Promise<BrokenRule[]> {
   const { model, checks } = options;
   if (checks.length === 0) return [];
   const broken: BrokenRule[] = [];
-  await createChecked(client, { model, where: "true" });
+  await createChecked(client, model);
   for (const check of checks) {
     const found = await findWrong(client, check);
     if (found?.findings === "0") continue;
@@ -228,29 +225,6 @@ export async function runWholeChecks(
   }
   await dropChecked(client, model);
   return broken;
-}
-
-/** Makes views of the rows to be checked: a dimension's older ones are apart. */
-async function createChecked(
-  client: pg.Client,
-  options: { model: Checked; where: string },
-): Promise<void> {
-  const { model, where } = options;
-  await client.query(
-    tablesOf(model).map((table) =>
-      `create temporary view ${quoteName(`checked_${table}`)} as
-      select * from ${quoteName(table)} where ${where}`
-    ).join("; "),
-  );
-}
-
-async function dropChecked(client: pg.Client, model: Checked): Promise<void> {
-  const views = tablesOf(model).map((table) => quoteName(`checked_${table}`));
-  await client.query(`drop view ${views.join(", ")}`);
-}
-
-function tablesOf({ name, kind }: Checked): string[] {
-  return kind === "fact" ? [name] : [name, `${name}_closed`];
 }
 
 /** Runs a check: how many rows are wrong, and the first of them. */

@@ -1,0 +1,49 @@
+import type pg from "pg";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
+
+/** What it takes of a model to find its rows. */
+export type CheckedModel = Pick<
+  WarehouseTable["model"],
+  "name" | "kind" | "key"
+>;
+
+/**
+ * Makes relations of the rows to be checked; a dimension's older ones are
+ * apart. Those of the keys that batches touched are tables with statistics of
+ * their own: those of a large table don't know of the versions that ended since
+ * the last `analyze`, and a plan by them would take the square of their number.
+ */
+export async function createChecked(
+  client: pg.Client,
+  model: CheckedModel,
+  staging?: string,
+): Promise<void> {
+  const key = quoteNames(model.key);
+  for (const table of tablesOf(model)) {
+    const checked = quoteName(`checked_${table}`);
+    const rows = `select * from ${quoteName(table)}`;
+    await client.query(
+      staging === undefined
+        ? `create temporary view ${checked} as ${rows}`
+        : `create temporary table ${checked} as ${rows}
+          where (${key}) in (select ${key} from ${staging});
+          analyze ${checked}`,
+    );
+  }
+}
+
+/** Removes them. */
+export async function dropChecked(
+  client: pg.Client,
+  model: CheckedModel,
+  staging?: string,
+): Promise<void> {
+  const names = tablesOf(model).map((table) => quoteName(`checked_${table}`));
+  const kind = staging === undefined ? "view" : "table";
+  await client.query(`drop ${kind} ${names.join(", ")}`);
+}
+
+function tablesOf({ name, kind }: CheckedModel): string[] {
+  return kind === "fact" ? [name] : [name, `${name}_closed`];
+}
