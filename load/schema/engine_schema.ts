@@ -24,6 +24,9 @@ import makeFunctionsAgain from "./0014_make_functions_again.sql" with {
 import indexOfSnapshotTimes from "./0015_index_of_snapshot_times.sql" with {
   type: "text",
 };
+import functionsInParallel from "./0017_functions_in_parallel.sql" with {
+  type: "text",
+};
 
 /**
  * The migrations of the pipeline's own tables in a warehouse, for any company,
@@ -60,4 +63,5 @@ export const ENGINE_SCHEMA: readonly SqlFile[] = [
   },
   { name: "0014_make_functions_again", text: makeFunctionsAgain },
   { name: "0015_index_of_snapshot_times", text: indexOfSnapshotTimes },
+  { name: "0017_functions_in_parallel", text: functionsInParallel },
 ];

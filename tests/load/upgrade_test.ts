@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type pg from "pg";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import { migrate } from "../../load/tables/migrate.ts";
@@ -66,3 +67,37 @@ Deno.test("a warehouse of the version before is upgraded to the schema of a new 
     await readCatalogue(made.client),
   );
 });
+
+Deno.test("queries as of a batch or a time may have parallel workers, also after an upgrade", async () => {
+  await using upgraded = await openTestDatabase();
+  await using made = await openTestDatabase();
+  const { client } = upgraded;
+  await migrate(
+    client,
+    ENGINE_SCHEMA.filter(({ name }) => name < "0017"),
+  );
+  // A function of the same name that somebody else wrote.
+  await client.query(`create table own (id integer);
+    create view dim_own_history as select * from own;
+    create function dim_own_as_of_batch(bigint) returns setof dim_own_history
+    language sql as 'select * from dim_own_history'`);
+  await client.query(`create table fact_old (id integer, valid_from timestamptz,
+    valid_to timestamptz, from_batch bigint, to_batch bigint)`);
+  await client.query("call pipeline.make_views('fact_old')");
+
+  await makeWarehouse(client, PROJECT_SQL);
+  await client.query("call pipeline.make_views('fact_sales_order')");
+
+  await makeWarehouse(made.client, PROJECT_SQL);
+  assert.deepEqual(await unsafeFunctions(client), ["dim_own_as_of_batch"]);
+  assert.deepEqual(await unsafeFunctions(made.client), []);
+});
+
+/** The functions as of a batch or a time that keep a query in one process. */
+async function unsafeFunctions(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query(
+    `select proname as name from pg_proc
+    where proname ~ '_as_of_' and proparallel <> 's' order by 1`,
+  );
+  return rows.map(({ name }) => name);
+}
