@@ -6,14 +6,13 @@ import { join } from "node:path";
 import { withClient } from "../demo/with_client.ts";
 import type { PostgresServer } from "../embedded/postgres_server.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
+import { serverCpuSeconds } from "./server_cpu.ts";
 
 const OURS = "ours";
 /** The project's own script, which makes a first load and no more. */
 const PLAIN = "plain";
 const RUNS = ["first load", "1,000 changes", "nothing changed"] as const;
 const SAMPLE_EVERY_MS = 50;
-/** Of Linux, in which /proc counts. */
-const TICKS_PER_SECOND = 100;
 
 interface Measured {
   seconds: number;
@@ -22,10 +21,12 @@ interface Measured {
 }
 
 /**
- * Runs each on a copy of the database `totesys`, and prints what it took. A
- * peer is the shell command in `BENCH_` and its name; it gets `SRC_URL`,
- * `WH_URL` and `WORK`, an empty folder, and is run once for each of the runs. A
- * peer without a command is left out. `changes` are made before the second run.
+ * Runs each on a copy of the database `totesys`, `repeats` times, and prints
+ * what it took. A peer is the shell command in `BENCH_` and its name; it gets
+ * `SRC_URL`, `WH_URL` and `WORK`, an empty folder, and is run once for each of
+ * the runs. A peer without a command is left out. `changes` are made before the
+ * second run. Returns our least time for a first load as a multiple of each
+ * peer's.
  */
 export async function compareWith(
   peers: readonly string[],
@@ -33,18 +34,27 @@ export async function compareWith(
     server: PostgresServer;
     folder: string;
     changes: readonly string[];
+    repeats: number;
   },
-): Promise<void> {
+): Promise<Map<string, number>> {
+  const firstLoads = new Map<string, number>();
   console.log("| | run | wall s | client CPU s | server CPU s | peak MB |");
   console.log("| --- | --- | --- | --- | --- | --- |");
-  for (const peer of [...peers, OURS]) {
-    const command = commandOf(peer);
-    if (command === undefined) {
-      console.log(`${peer}: no BENCH_${peer.toUpperCase()} has its command`);
-      continue;
+  for (let repeat = 1; repeat <= options.repeats; repeat++) {
+    for (const peer of [...peers, OURS]) {
+      const command = commandOf(peer);
+      if (command === undefined) {
+        console.log(`${peer}: no BENCH_${peer.toUpperCase()} has its command`);
+        continue;
+      }
+      const seconds = await measurePeer(peer, { ...options, command });
+      const least = Math.min(seconds, firstLoads.get(peer) ?? Infinity);
+      firstLoads.set(peer, least);
     }
-    await measurePeer(peer, { ...options, command });
   }
+  const ours = firstLoads.get(OURS) ?? Number.NaN;
+  firstLoads.delete(OURS);
+  return new Map([...firstLoads].map(([peer, least]) => [peer, ours / least]));
 }
 
 function commandOf(peer: string): string | undefined {
@@ -54,6 +64,7 @@ function commandOf(peer: string): string | undefined {
   return `SOURCE_URL=$SRC_URL WAREHOUSE_URL=$WH_URL INGESTION_URL=$WORK/ingestion PROCESSED_URL=$WORK/processed TEMP_DIRECTORY=$WORK/temp ${deno} operate/run.ts`;
 }
 
+/** Makes its runs, and returns the seconds of its first load. */
 async function measurePeer(
   peer: string,
   options: {
@@ -62,10 +73,10 @@ async function measurePeer(
     changes: readonly string[];
     command: string;
   },
-): Promise<void> {
+): Promise<number> {
   const { server, folder, changes, command } = options;
-  const work = join(folder, peer);
-  await Deno.mkdir(work);
+  let firstLoad = Number.NaN;
+  const work = await Deno.makeTempDir({ dir: folder, prefix: peer });
   await withClient(server.url("postgres"), async (client) => {
     for (const name of ["bench_source", "bench_warehouse"]) {
       await client.query(`drop database if exists ${name}`);
@@ -84,9 +95,10 @@ async function measurePeer(
         for (const change of changes) await client.query(change);
       });
     }
-    const before = await serverCpuSeconds(folder);
+    const before = await serverCpuSeconds(join(folder, "postgres"));
     const { seconds, cpuSeconds, peakMb } = await measure(command, env);
-    const ofServer = await serverCpuSeconds(folder) - before;
+    if (run === "first load") firstLoad = seconds;
+    const ofServer = await serverCpuSeconds(join(folder, "postgres")) - before;
     const figures = [seconds, cpuSeconds, ofServer].map((one) =>
       one.toFixed(2)
     );
@@ -94,25 +106,8 @@ async function measurePeer(
       `| ${peer} | ${run} | ${figures.join(" | ")} | ${peakMb.toFixed(0)} |`,
     );
   }
-}
-
-/**
- * The CPU seconds of the server's sessions that have ended; not a number where
- * there is no /proc.
- */
-async function serverCpuSeconds(folder: string): Promise<number> {
-  const pidFile = join(folder, "postgres", "postmaster.pid");
-  const [pid] = (await Deno.readTextFile(pidFile)).split("\n");
-  // Deno itself reads there only with all permissions.
-  const { success, stdout } = await new Deno.Command("cat", {
-    args: [`/proc/${pid}/stat`],
-  }).output();
-  if (!success) return Number.NaN;
-  const stat = new TextDecoder().decode(stdout);
-  // The fields after the name, which stands in brackets, begin with the third.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const ticks = fields.slice(11, 15).map(Number);
-  return ticks.reduce((sum, one) => sum + one) / TICKS_PER_SECOND;
+  await Deno.remove(work, { recursive: true });
+  return firstLoad;
 }
 
 /** Runs a shell command and says what it took, with all of its processes. */

@@ -4,7 +4,8 @@
  * changed. Prints a table of wall seconds and peak resident memory. With
  * `--questions`, ten more batches follow, and analysts' questions. With
  * `--against plain,floor,duckscan,dlt` it times the pipeline as a whole beside
- * these; see bench/README.md.
+ * these, `--repeats 3` times, and exits 1 if a first load takes over
+ * `--at-most 1.5` times as long; see bench/README.md.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -22,6 +23,7 @@ import {
 import { compareWith } from "./against.ts";
 import { measureStage } from "./measure_stage.ts";
 import { askQuestions } from "./questions.ts";
+import { serverCpuSeconds } from "./server_cpu.ts";
 
 const STAGES = ["extract", "transform", "load"] as const;
 const SEED = 1;
@@ -32,6 +34,8 @@ const { values } = parseArgs({
   options: {
     orders: { type: "string", default: "1000000" },
     against: { type: "string" },
+    repeats: { type: "string", default: "1" },
+    "at-most": { type: "string" },
     questions: { type: "boolean", default: false },
   },
 });
@@ -61,11 +65,17 @@ try {
   });
   if (values.against === undefined) await timeStages(server);
   else {
-    await compareWith(values.against.split(","), {
+    const multiples = await compareWith(values.against.split(","), {
       server,
       folder,
       changes: THOUSAND_CHANGES,
+      repeats: Number(values.repeats),
     });
+    const atMost = Number(values["at-most"] ?? Infinity);
+    for (const [peer, multiple] of multiples) {
+      console.log(`first load: ${multiple.toFixed(2)} times that of ${peer}`);
+      if (multiple > atMost) Deno.exitCode = 1;
+    }
   }
 } finally {
   await Deno.remove(folder, { recursive: true });
@@ -81,7 +91,8 @@ async function timeStages(server: PostgresServer): Promise<void> {
     PROCESSED_URL: join(folder, "lake", "processed"),
     TEMP_DIRECTORY: join(folder, "temp"),
   };
-  console.log("| run | stage | wall s | peak MB |\n| --- | --- | --- | --- |");
+  console.log("| run | stage | wall s | client, server CPU s | peak MB |");
+  console.log("| --- | --- | --- | --- | --- |");
   for (const run of ["first load", "1,000 changes", "nothing changed"]) {
     if (run === "1,000 changes") {
       await withClient(server.url("totesys"), async (client) => {
@@ -103,9 +114,14 @@ async function timeStages(server: PostgresServer): Promise<void> {
   await time("at the end", "verify");
 
   async function time(run: string, stage: string): Promise<void> {
-    const { seconds, peakMb } = await measureStage(stage, env);
+    const before = await serverCpuSeconds(join(folder, "postgres"));
+    const { seconds, cpuSeconds, peakMb } = await measureStage(stage, env);
+    const ofServer = await serverCpuSeconds(join(folder, "postgres")) - before;
+    const cpu = [cpuSeconds, ofServer].map((one) => one.toFixed(1));
     console.log(
-      `| ${run} | ${stage} | ${seconds.toFixed(2)} | ${peakMb.toFixed(0)} |`,
+      `| ${run} | ${stage} | ${seconds.toFixed(2)} | ${cpu.join(", ")} | ${
+        peakMb.toFixed(0)
+      } |`,
     );
   }
 }
