@@ -4,35 +4,30 @@ import type { Random } from "../../demo/random.ts";
 import { extract } from "../../extract/extract.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import {
-  RESOURCES,
-  type StageContext,
-  type StageResult,
-} from "../../lib/stage.ts";
+import type { StageContext, StageResult } from "../../lib/stage.ts";
 import { load } from "../../load/load.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
-import { changedZone } from "../harness/changed_zone.ts";
 import { sourceState } from "../harness/oracle.ts";
 import { openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
-import { OTHER_COMPANY } from "./company/company.ts";
 import { Migrator } from "./migrator.ts";
 import type { Outcome } from "./outcome.ts";
-import { planFaults, planGatheringFault } from "./plan_faults.ts";
+import { planFaults } from "./plan_faults.ts";
+import { planRun, planStages } from "./plan_round.ts";
 import { Readers } from "./readers.ts";
-import type { HistoryOptions, SimulatedCompany } from "./simulated_company.ts";
+import { companyOf, hasTime, isBehind } from "./seed_traits.ts";
+import type { HistoryOptions } from "./simulated_company.ts";
 import { type Fault, SimulatedProcess } from "./simulated_process.ts";
 import { SourceOwner } from "./source_owner.ts";
 import { sourceTemplate, writersUrl } from "./source_template.ts";
 import { stream } from "./stream.ts";
-import { SIMULATED_TOTESYS } from "./totesys.ts";
+import { lakeIsStaleSince, sweepSince } from "./sweep_since.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
 
@@ -46,24 +41,25 @@ const ROUNDS_OPEN_MAX = 20;
 const WRITES_MAX = 16;
 const HOUR_MS = 3_600_000;
 const MIGRATED_SHARE = 0.2;
-const SWEPT_SHARE = 0.15;
-/** By the store's clock, a sweep takes all files for older than it spares. */
-const SWEEP_LEAP_MS = 49 * HOUR_MS;
+/** Of the moments between runs, and of those while a call is late. */
+const SWEPT_SHARE = 0.08;
+const SWEPT_LATE_SHARE = 0.15;
+/** Of sweeps of the processed zone, those after which load must catch up. */
+const LOADED_SHARE = 0.4;
 const MIGRATION_LEAD_MS_MAX = 100;
-/**
- * Of so many seeds one has a warehouse that is loaded at the end only, and more
- * faults where files are merged and groups are committed.
- */
-const BEHIND_EVERY = 7;
 /** Every so many seeds keep their zones in S3, are verified, are rebuilt. */
 const S3_EVERY = 8;
 const VERIFY_EVERY = 3;
 const REBUILD_EVERY = 5;
 
-const STAGES: Record<
+const RUNS = {
+  extract: (context) => extract(context),
+  transform,
+  load: (context) => load(context),
+} satisfies Record<
   StageName,
-  (context: StageContext) => Promise<StageResult>
-> = { extract, transform, load };
+  (context: StageContext, options: object) => Promise<StageResult>
+>;
 
 /**
  * Runs one whole history that a seed decides: writers, stages in any order,
@@ -136,29 +132,6 @@ export async function simulate(
   }
 }
 
-/** Whose tables a history is about: a third of all have the other company's. */
-function companyOf(seed: number): SimulatedCompany {
-  return [0, 2].includes(seed % 6) ? OTHER_COMPANY : SIMULATED_TOTESYS;
-}
-
-/** Whether extract looks at clocks; where it doesn't, they may stay wrong. */
-function hasTime(seed: number): boolean {
-  return seed % 2 === 0;
-}
-
-/** Whether nothing is loaded before the end: files were merged and swept. */
-function isBehind(seed: number): boolean {
-  return seed % BEHIND_EVERY === BEHIND_EVERY - 2;
-}
-
-/** A zone whose clock has gone on. */
-const openLater: typeof RESOURCES.openZone = (url, options) => {
-  const zone = RESOURCES.openZone(url, options);
-  return changedZone(zone, {
-    now: async () => new Date((await zone.now()).getTime() + SWEEP_LEAP_MS),
-  });
-};
-
 /** All that takes part in a history. */
 interface Parts {
   platform: Platform;
@@ -171,13 +144,22 @@ interface Parts {
 class History {
   readonly tally: Pick<
     Outcome,
-    "batches" | "runs" | "failed" | "faults" | "struckIn" | "reads"
+    | "batches"
+    | "runs"
+    | "failed"
+    | "faults"
+    | "struckIn"
+    | "compactions"
+    | "sweeps"
+    | "reads"
   > = {
     batches: 0,
     runs: 0,
     failed: 0,
     faults: [],
     struckIn: { merges: 0, groups: 0 },
+    compactions: 0,
+    sweeps: 0,
     reads: { warehouse: 0, lake: 0 },
   };
   readonly #platform: Platform;
@@ -187,7 +169,11 @@ class History {
   readonly #readers: Readers;
   readonly #late: Random;
   readonly #relabels: Random;
+  readonly #sweeps: Random;
+  readonly #compactions: Random;
   readonly #processes: SimulatedProcess[] = [];
+  /** Those that may still have an effect, and when each began. */
+  readonly #begun = new Map<SimulatedProcess, number>();
   #clockOffsetMs = 0;
   #sourceClockHours = 0;
   /** What was found while a call was late: no stage may take it for its own. */
@@ -205,6 +191,8 @@ class History {
     this.#readers = parts.readers;
     this.#late = stream(seed, "late");
     this.#relabels = stream(seed, "relabels");
+    this.#sweeps = stream(seed, "sweeps");
+    this.#compactions = stream(seed, "compactions");
   }
 
   /** What happened, in order: writes, runs, faults. */
@@ -222,9 +210,6 @@ class History {
         stream(this.seed, `round ${round}`),
         stream(this.seed, `migration ${round}`),
       );
-      if (stream(this.seed, `sweep ${round}`).fraction() < SWEPT_SHARE) {
-        await this.#sweep();
-      }
       if (hasTime(this.seed)) this.#setClocksRight();
       if (isEnough() && round >= ROUNDS_MIN) break;
       // What is open for long may keep the source from being repaired.
@@ -244,34 +229,22 @@ class History {
     if (random.fraction() < 0.1) {
       this.#sourceClockHours = random.between(-30, 30);
     }
-    const stages = random.weighted<{ weight: number; runs: StageName[][] }>([
-      { weight: 6, runs: [["extract"], ["transform"], ["load"]] },
-      { weight: 2, runs: [["extract"]] },
-      { weight: 1, runs: [["transform"]] },
-      { weight: 1, runs: [["load"]] },
-      { weight: 1, runs: [["load"], ["transform"], ["extract"]] },
-      { weight: 1, runs: [["extract", "extract"], ["transform"]] },
-      { weight: 1, runs: [["transform", "transform"], ["load", "load"]] },
-      { weight: 2, runs: [["extract", "transform", "load"]] },
-      { weight: 1, runs: [["extract", "extract", "transform", "load"]] },
-    ]).runs;
-    for (const planned of stages) {
+    for (const planned of planStages(random)) {
       const together = planned.filter((stage) =>
         stage !== "load" || !isBehind(this.seed)
       );
-      const runs = together.map((stage) => ({
-        stage,
-        faults: stage === "transform" && isBehind(this.seed)
-          ? [...planFaults(stage, random), planGatheringFault(gathering)]
-          : planFaults(stage, random),
-      }));
+      const runs = together.map((stage) => {
+        const plan = { random, gathering, compactions: this.#compactions };
+        return planRun(stage, { ...plan, isBehind: isBehind(this.seed) });
+      });
       const migrating = together.includes("extract")
         ? await this.#beginMigration(migration)
         : undefined;
       await Promise.all([
         migrating?.end,
-        ...runs.map((run) => this.#stage(run.stage, run.faults)),
+        ...runs.map((run) => this.#stage(run.stage, run.faults, run)),
       ]);
+      if (this.#sweeps.fraction() < SWEPT_SHARE) await this.#sweepAndCatchUp();
     }
     if (random.fraction() < 0.3) await this.#read();
   }
@@ -290,11 +263,36 @@ class History {
   async #stage(
     stage: StageName,
     faults: readonly Fault[],
-    options: { nested?: boolean } = {},
+    options: { nested?: boolean; compact?: boolean } = {},
   ): Promise<void> {
+    const { compact = false } = options;
+    if (compact) this.tally.compactions += 1;
+    await this.#process(compact ? "transform --compact" : stage, {
+      ...options,
+      faults,
+      run: async (context) => {
+        const { batches } = await RUNS[stage](context, { compact });
+        if (stage === "extract") this.tally.batches += batches.length;
+        return batches.length === 0 ? "nothing" : `batches ${batches}`;
+      },
+    });
+    this.tally.runs += 1;
+    if (this.#found !== undefined) throw this.#found.error;
+  }
+
+  /** Runs something in a process of its own, and tells of its end. */
+  async #process(
+    name: string,
+    options: {
+      faults: readonly Fault[];
+      nested?: boolean;
+      run: (context: StageContext) => Promise<string>;
+    },
+  ): Promise<{ isWell: boolean; hasFault: boolean }> {
+    const { faults, nested, run } = options;
     const process = new SimulatedProcess(faults, {
       late: async () => {
-        if (options.nested === true) return;
+        if (nested === true) return;
         await this.#meanwhile().catch((error) => this.#found ??= { error });
       },
       snapshot: (id, time) => this.#recordSnapshot(id, time),
@@ -304,48 +302,65 @@ class History {
       },
     });
     this.#processes.push(process);
-    const { context } = this.#platform;
-    const ended = await STAGES[stage]({
-      ...context,
+    this.#begun.set(process, Date.now());
+    let isWell = true;
+    const ended = await run({
+      ...this.#platform.context,
       resources: process.resources,
       clock: () => new Date(Date.now() + this.#clockOffsetMs),
-    }).then(
-      ({ batches }) => {
-        if (stage === "extract") this.tally.batches += batches.length;
-        return batches.length === 0 ? "nothing" : `batches ${batches}`;
-      },
-      (error) => {
-        this.tally.failed += 1;
-        return messageOf(error);
-      },
-    );
-    this.tally.runs += 1;
+    }).catch((error) => {
+      isWell = false;
+      this.tally.failed += 1;
+      return messageOf(error);
+    });
+    process.settled().then(() => this.#begun.delete(process));
     this.tally.faults.push(...process.struck);
     this.tally.struckIn.merges += process.struckIn.merges;
     this.tally.struckIn.groups += process.struckIn.groups;
     this.story.push(
-      `== ${stage} (${process.calls.length} calls): ${ended}${
+      `== ${name} (${process.calls.length} calls): ${ended}${
         process.struck.map((fault) => `; ${fault}`).join("")
       }`,
     );
-    if (this.#found !== undefined) throw this.#found.error;
+    return { isWell, hasFault: process.struck.length > 0 };
   }
 
   /**
-   * Sweeps the processed zone, 49 hours later: what is published is of the
-   * newest batch then, and nothing is at work.
+   * Sweeps as if 48 hours had passed since all that runs began, and since
+   * readers had a lake of the newest batch.
    */
-  async #sweep(): Promise<void> {
-    for (const process of this.#processes) await process.settled();
-    await untilQuiet(this.#platform);
-    await this.#stage("transform", []);
-    const { context } = this.#platform;
-    const { filesRemoved } = await sweep({
-      ...context,
-      resources: { ...RESOURCES, openZone: openLater },
-    }, { zone: "processed" });
-    this.#isSwept = true;
-    this.story.push(`== sweep: ${filesRemoved} files`);
+  async #sweep(options: { nested?: boolean } = {}): Promise<void> {
+    const random = this.#sweeps;
+    const zone = random.fraction() < 0.2 ? "ingestion" : "processed";
+    const faults = planFaults("sweep", random);
+    const sinceMs = Math.min(
+      Date.now(),
+      ...this.#begun.values(),
+      await lakeIsStaleSince(this.#platform),
+    );
+    this.#isSwept ||= zone === "processed";
+    this.tally.sweeps += 1;
+    const { isWell, hasFault } = await this.#process("sweep", {
+      ...options,
+      faults,
+      run: async (context) => {
+        const { filesRemoved } = await sweepSince(context, { zone, sinceMs });
+        return `${filesRemoved} files of the ${zone} zone`;
+      },
+    });
+    if (this.#found !== undefined) throw this.#found.error;
+    if (!isWell && !hasFault) {
+      throw new Error("sweep failed in a run without faults");
+    }
+  }
+
+  /** Now and then what was left of the lake must do for a load that waits. */
+  async #sweepAndCatchUp(): Promise<void> {
+    await this.#sweep();
+    if (this.#sweeps.fraction() > LOADED_SHARE) return;
+    await this.#quiet();
+    await this.#undisturbed("load", "after a sweep");
+    await this.#read();
   }
 
   /** What happens while a call is late: anything but the call. */
@@ -377,6 +392,9 @@ class History {
     await act();
     if (this.#relabels.fraction() < 0.2) {
       await this.#owner.relabel(this.#relabels);
+    }
+    if (this.#sweeps.fraction() < SWEPT_LATE_SHARE) {
+      await this.#sweep({ nested: true });
     }
   }
 
@@ -419,15 +437,23 @@ class History {
   async #settle(): Promise<void> {
     await this.#endWhatIsOpen();
     this.#setClocksRight();
+    await this.#quiet();
+    for (const stage of ["extract", "transform", "load"] as const) {
+      await this.#undisturbed(stage);
+    }
+  }
+
+  /** Waits until no process has an effect any more. */
+  async #quiet(): Promise<void> {
     for (const process of this.#processes) await process.settled();
     await untilQuiet(this.#platform);
-    for (const stage of ["extract", "transform", "load"] as const) {
-      const failed = this.tally.failed;
-      await this.#stage(stage, []);
-      if (this.tally.failed > failed) {
-        throw new Error(`${stage} failed in a run without faults`);
-      }
-    }
+  }
+
+  async #undisturbed(stage: StageName, when = ""): Promise<void> {
+    const failed = this.tally.failed;
+    await this.#stage(stage, []);
+    if (this.tally.failed === failed) return;
+    throw new Error(`${stage} failed in a run without faults ${when}`.trim());
   }
 
   async #check(): Promise<void> {

@@ -183,9 +183,11 @@ function summary(outcomes: readonly Outcome[], seconds: number): string {
     sum(({ struckIn }) => struckIn.merges)
   } in merges and ${
     sum(({ struckIn }) => struckIn.groups)
-  } in commits of groups, ${
-    sum(({ reads }) => reads.lake + reads.warehouse)
-  } reads in ${Math.round(seconds)} s`;
+  } in commits of groups, ${sum((one) => one.compactions)} compactions, ${
+    sum((one) => one.sweeps)
+  } sweeps, ${sum(({ reads }) => reads.lake + reads.warehouse)} reads in ${
+    Math.round(seconds)
+  } s`;
 }
 
 function readRequest(args: readonly string[]): Request | undefined {

@@ -10,6 +10,9 @@ export interface Outcome {
   faults: string[];
   /** How many of them struck in merges, and in commits of groups. */
   struckIn: { merges: number; groups: number };
+  /** Runs that merged all that was due, and sweeps, faults included. */
+  compactions: number;
+  sweeps: number;
   /** Times that a reader saw a batch, in the warehouse or in the lake. */
   reads: { warehouse: number; lake: number };
   /** What was done, in order. */

@@ -2,21 +2,23 @@ import type { Random } from "../../demo/random.ts";
 import type { StageResult } from "../../lib/stage.ts";
 import type { Fault, FaultKind } from "./simulated_process.ts";
 
-type StageName = StageResult["stage"];
+/** What runs in a process. */
+export type RunName = StageResult["stage"] | "sweep";
 type WeightedKinds = readonly { weight: number; kind: FaultKind }[];
 
-/** About how many calls a run of a stage makes, to aim faults at. */
-const CALLS: Record<StageName, number> = {
+/** About how many calls a run makes, to aim faults at. */
+const CALLS: Record<RunName, number> = {
   extract: 110,
   transform: 280,
   load: 200,
+  sweep: 80,
 };
 
 /**
  * Where a fault weighs most: what commits a batch and what follows that. One
  * of so many faults strikes there.
  */
-const MOMENTS: Record<StageName, { weight: number; at: string }[]> = {
+const MOMENTS: Record<RunName, { weight: number; at: string }[]> = {
   extract: [
     { weight: 2, at: "create _batches/" },
     { weight: 1, at: "put _batches/latest" },
@@ -30,23 +32,29 @@ const MOMENTS: Record<StageName, { weight: number; at: string }[]> = {
     { weight: 1, at: "query insert into pipeline.batch" },
     { weight: 2, at: "query commit" },
   ],
+  sweep: [{ weight: 1, at: "remove " }],
 };
 const MOMENT_SHARE = 0.25;
 
 /** What a transform does that merges files or makes a group of batches. */
-const GATHERING = [
+const GATHERING: readonly (Pick<Fault, "of"> & {
+  weight: number;
+  at: string;
+})[] = [
   { weight: 2, at: "duckdb select count(*) as rows, sum(hash" },
   { weight: 1, at: "duckdb select count(*) as held" },
+  { weight: 2, at: "duckdb copy (...) to ", of: "-merged." },
   { weight: 1, at: "create _live/" },
   { weight: 2, at: "create _group/" },
   { weight: 2, at: "create _batches/" },
 ];
 
 /** What can be left half written, and how often a death half way is there. */
-const PARTIAL: Record<StageName, string> = {
+const PARTIAL: Record<RunName, string> = {
   extract: "write ",
   transform: "duckdb copy (",
   load: "copy",
+  sweep: "remove ",
 };
 const PARTIAL_SHARE = 0.5;
 
@@ -62,8 +70,8 @@ const KINDS: WeightedKinds = [
   { weight: 5, kind: "late" },
 ];
 
-/** The faults of one run of a stage; most have one or two. */
-export function planFaults(stage: StageName, random: Random): Fault[] {
+/** The faults of one run; most have one or two. */
+export function planFaults(stage: RunName, random: Random): Fault[] {
   const count = random.weighted([
     { weight: 3, faults: 0 },
     { weight: 4, faults: 1 },
@@ -75,17 +83,17 @@ export function planFaults(stage: StageName, random: Random): Fault[] {
 
 /** A fault where files are merged, or where a group of batches is committed. */
 export function planGatheringFault(random: Random): Fault {
-  const { at } = random.weighted(GATHERING);
-  return { at, kind: random.weighted(KINDS).kind };
+  const { weight: _, ...call } = random.weighted(GATHERING);
+  return { ...call, kind: random.weighted(KINDS).kind };
 }
 
-/** Where a run of a stage dies. */
-export function planDeath(stage: StageName, random: Random): Fault {
+/** Where a run dies. */
+export function planDeath(stage: RunName, random: Random): Fault {
   return planFault(stage, random, DEATHS);
 }
 
 function planFault(
-  stage: StageName,
+  stage: RunName,
   random: Random,
   kinds: WeightedKinds,
 ): Fault {

@@ -69,6 +69,8 @@ export async function simulateProcesses(
     failed: 0,
     faults: [],
     struckIn: { merges: 0, groups: 0 },
+    compactions: 0,
+    sweeps: 0,
     reads: { warehouse: 0, lake: 0 },
     story,
   };

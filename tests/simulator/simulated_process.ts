@@ -20,6 +20,8 @@ export type FaultKind =
 export interface Fault {
   /** The n-th call, counted from 1, or the first of which this is the start. */
   at: number | string;
+  /** Only of those that have this in their name. */
+  of?: string;
   kind: FaultKind;
 }
 
@@ -165,8 +167,10 @@ export class SimulatedProcess {
   #strike(what: string): FaultKind | undefined {
     if (this.dead) throw new Died("the process is dead");
     const call = this.calls.push(what);
-    const fault = [...this.#faults].find(({ at }) =>
-      typeof at === "number" ? at === call : what.startsWith(at)
+    const fault = [...this.#faults].find(({ at, of = "" }) =>
+      typeof at === "number"
+        ? at === call
+        : what.startsWith(at) && what.includes(of)
     );
     if (fault === undefined) return undefined;
     this.#faults.delete(fault);
@@ -215,10 +219,16 @@ export class SimulatedProcess {
         await call(`list ${prefix}`, () => Promise.resolve());
         yield* zone.list(prefix, options);
       },
-      // What only `sweep` asks, which is no stage.
-      unfinished: () => zone.unfinished(),
-      now: () => zone.now(),
-      removeEmptyFolders: (before) => zone.removeEmptyFolders(before),
+      unfinished: async function* () {
+        await call("list unfinished", () => Promise.resolve());
+        for await (const file of zone.unfinished()) {
+          const remove = () => call(`remove ${file.name}`, () => file.remove());
+          yield { ...file, remove };
+        }
+      },
+      now: () => call("ask the time", () => zone.now()),
+      removeEmptyFolders: (before) =>
+        call("remove empty folders", () => zone.removeEmptyFolders(before)),
       write: async (key, content, options) => {
         try {
           return await call(
