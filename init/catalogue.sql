@@ -7,6 +7,7 @@ select
     class.relkind as kind,
     obj_description(class.oid, 'pg_class') as comment,
     class.relrowsecurity::text as row_security,
+    row_security_active(class.oid)::text as hides_rows,
     (
         has_schema_privilege(namespace.oid, 'usage')
         and has_table_privilege(class.oid, 'select')
@@ -32,6 +33,29 @@ select
                 limit 1
             )
     end as refusal,
+    (
+        select
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'schema', part_namespace.nspname,
+                        'name', part.relname,
+                        'readable',
+                        has_schema_privilege(part_namespace.oid, 'usage')
+                        and has_table_privilege(part.oid, 'select')
+                        and not row_security_active(part.oid)
+                    )
+                    order by part_namespace.nspname, part.relname
+                ),
+                '[]'
+            )
+        from pg_partition_tree(class.oid) as tree
+        inner join pg_class as part
+            on tree.relid = part.oid
+        inner join pg_namespace as part_namespace
+            on part.relnamespace = part_namespace.oid
+        where class.relkind = 'p' and tree.isleaf and part.relkind = 'r'
+    )::text as partitions,
     columns.columns,
     unique_keys.unique_keys,
     foreign_keys.foreign_keys
@@ -75,8 +99,7 @@ cross join lateral (
                         )
                         or sampled.is_infinite
                     ),
-                    'isUnsampled',
-                    value_type.has_infinity and not sampled.has_values,
+                    'hasInfinity', value_type.has_infinity,
                     'comment', col_description(class.oid, attribute.attnum)
                 )
                 order by attribute.attnum
@@ -120,15 +143,7 @@ cross join lateral (
                     )
                 ),
                 false
-            ) as is_infinite,
-            coalesce(
-                bool_or(
-                    coalesce(
-                        most_common_vals::text, histogram_bounds::text
-                    ) is not null
-                ),
-                false
-            ) as has_values
+            ) as is_infinite
         from pg_class as part
         inner join pg_namespace as part_namespace
             on part.relnamespace = part_namespace.oid

@@ -10,8 +10,12 @@ export interface SourceTable {
   comment: string | undefined;
   /** Whether row security may hide some of its rows. */
   rowSecurity: boolean;
+  /** Whether it does so for the role that reads the catalogue. */
+  hidesRows?: boolean;
   /** Whether the role may read it now. */
   readable: boolean;
+  /** Its partitions that have rows of their own. */
+  partitions?: readonly Partition[];
   /** Why extract could not read it, whatever the role may do. */
   refusal: string | undefined;
   columns: readonly SourceColumn[];
@@ -35,13 +39,21 @@ export interface SourceColumn {
    * what is known of its values.
    */
   mayBeInfinite: boolean;
-  /** Whether it is a date or time whose values the server has no sample of. */
-  isUnsampled?: boolean;
+  /** Whether it is a date or time, which may hold infinite values. */
+  hasInfinity?: boolean;
   comment: string | null;
   /**
    * Whether it reads as the name of another object, whose changes no row shows.
    */
   isName: boolean;
+}
+
+/** A partition without partitions. */
+export interface Partition {
+  schema: string;
+  name: string;
+  /** Whether the role may read it by itself. */
+  readable: boolean;
 }
 
 /** A reference to another table. */
@@ -85,7 +97,9 @@ export async function readCatalogue(
       name,
       comment: row.comment ?? undefined,
       rowSecurity: row.row_security === "true",
+      hidesRows: row.hides_rows === "true",
       readable: row.readable === "true",
+      partitions: JSON.parse(row.partitions ?? "[]"),
       refusal: row.refusal ?? undefined,
       columns: columns.map((column) => ({
         ...column,
@@ -94,6 +108,46 @@ export async function readCatalogue(
       uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
       foreignKeys: JSON.parse(row.foreign_keys ?? "[]"),
     };
+  });
+}
+
+/** What is read like a table, and shows no changes. */
+const OTHERS = new Map([
+  ["v", "views"],
+  ["m", "materialized views"],
+  ["f", "foreign tables"],
+]);
+
+/**
+ * Names what these schemas have that is read like a table, and can't be, by its
+ * kind. What belongs to an extension is left out, as are partitions.
+ */
+export async function readOthers(
+  client: pg.Client,
+  schemas: readonly string[],
+): Promise<{ kind: string; names: string[] }[]> {
+  const rows = await query(
+    client,
+    `select relkind as kind, nspname as schema, relname as name
+    from pg_class
+    inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+    where nspname = any($1)
+      and relkind in ('v', 'm', 'f')
+      and not relispartition
+      and not exists (
+        select from pg_depend
+        where classid = 'pg_class'::regclass
+          and objid = pg_class.oid
+          and deptype = 'e'
+      )
+    order by nspname, relname`,
+    [schemas],
+  );
+  return [...OTHERS].flatMap(([letter, kind]) => {
+    const names = rows.filter((row) => row.kind === letter).map((row) =>
+      fullName({ schema: row.schema ?? "", name: row.name ?? "" })
+    );
+    return names.length === 0 ? [] : [{ kind, names }];
   });
 }
 

@@ -5,16 +5,17 @@ import { inTransaction, query } from "../lib/postgres/postgres.ts";
 import { quoteName } from "../lib/sql/quote.ts";
 import { fullName, type SourceTable } from "./catalogue.ts";
 
-/** Enough of a table that the server has sampled no values of. */
+/** Enough of a table, or of each of its partitions. */
 const ROWS_MAX = 10_000;
 /** A table that is locked, or whose rows take long to find, is passed over. */
 const GIVING_WAY = { lock_timeout: "1s", statement_timeout: "10s" };
 
 /**
  * Looks for infinite values in the first rows of the tables with dates and
- * times that the server has no sample of, each in a transaction of its own, and
- * returns all tables with what it found. A table that can't be read so, or
- * whose rows security may hide, is named in a warning.
+ * times, or of each of their partitions, in a transaction of its own: what the
+ * server has sampled may be older than the value, or of another partition.
+ * Returns all tables with what it found. A table that can't be read so is named
+ * in a warning; one whose rows are hidden from this role is passed over.
  */
 export async function findInfinite(
   client: pg.Client,
@@ -49,14 +50,40 @@ async function infiniteColumns(
   client: pg.Client,
   table: SourceTable,
 ): Promise<string[]> {
-  const unsampled = table.columns.filter((column) =>
-    column.isUnsampled === true && !column.mayBeInfinite
+  const { readable, refusal, hidesRows = false } = table;
+  if (!readable || refusal !== undefined || hidesRows) return [];
+  const open = new Set(
+    table.columns.filter(({ hasInfinity, mayBeInfinite }) =>
+      hasInfinity === true && !mayBeInfinite
+    ).map(({ name }) => name),
   );
-  const isRead = table.readable && table.refusal === undefined &&
-    !table.rowSecurity;
-  if (unsampled.length === 0 || !isRead) return [];
-  const tests = unsampled.map(({ name }, index) =>
-    `bool_or(not isfinite(${quoteName(name)}))::text as c${index}`
+  const found: string[] = [];
+  for (const relation of relationsOf(table)) {
+    if (open.size === 0) break;
+    for (const name of await infiniteIn(client, relation, [...open])) {
+      open.delete(name);
+      found.push(name);
+    }
+  }
+  return found;
+}
+
+/** What has the rows of a table: itself, or the partitions that can be read. */
+function relationsOf(table: SourceTable): { schema: string; name: string }[] {
+  const { partitions = [] } = table;
+  const readable = partitions.filter((one) => one.readable);
+  const isWhole = partitions.length > 0 &&
+    readable.length === partitions.length;
+  return isWhole ? readable : [...readable, table];
+}
+
+async function infiniteIn(
+  client: pg.Client,
+  { schema, name }: { schema: string; name: string },
+  columns: readonly string[],
+): Promise<string[]> {
+  const tests = columns.map((column, index) =>
+    `bool_or(not isfinite(${quoteName(column)}))::text as c${index}`
   );
   const [row = {}] = await inTransaction(
     client,
@@ -65,11 +92,10 @@ async function infiniteColumns(
       query(
         client,
         `select ${tests.join(", ")} from (
-          select * from ${quoteName(table.schema)}.${quoteName(table.name)}
+          select * from ${quoteName(schema)}.${quoteName(name)}
           limit ${ROWS_MAX}
         ) as first_rows`,
       ),
   );
-  return unsampled.filter((_, index) => row[`c${index}`] === "true")
-    .map(({ name }) => name);
+  return columns.filter((_, index) => row[`c${index}`] === "true");
 }

@@ -6,7 +6,7 @@ import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import { inShell } from "../lib/in_shell.ts";
 import { inTransaction, query } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { fullName, readCatalogue } from "./catalogue.ts";
+import { fullName, readCatalogue, readOthers } from "./catalogue.ts";
 import { describeServer } from "./describe_server.ts";
 import { findInfinite } from "./find_infinite.ts";
 import { envText } from "./env_text.ts";
@@ -20,9 +20,9 @@ const USAGE =
 
 Makes a company's folder of SQL from the catalogue of its source: the contract,
 a starter model for each table, the grants that the source's role needs, and an
-.env. Nothing is written to the source; of tables with dates that the server has
-no statistics of, the first 10,000 rows are read. Prints what it decided and why,
-what it left out, and the next command.
+.env. Nothing is written to the source; of tables with dates, the first 10,000
+rows are read, or those of each partition. Prints what it decided and why, what
+it left out, and the next command.
 
   --into DIR      a folder that doesn't exist yet, or is empty
   --source URL    the source, if not in SOURCE_URL; other users of this machine
@@ -106,7 +106,7 @@ export async function makeCompanyFolder(
   });
   const { client } = connection;
   // Names of types are read as in every run, whatever the role is set to.
-  const { schemas, listed } = await inTransaction(
+  const { schemas, listed, others } = await inTransaction(
     client,
     { readOnly: true },
     async () => {
@@ -114,6 +114,7 @@ export async function makeCompanyFolder(
       return {
         schemas,
         listed: await readCatalogue(client, { schemas, tables }),
+        others: tables === undefined ? await readOthers(client, schemas) : [],
       };
     },
   );
@@ -126,6 +127,11 @@ export async function makeCompanyFolder(
     line,
     "",
     ...describe(star),
+    ...others.map(({ kind, names }) =>
+      `left out: ${kind} ${
+        names.join(", ")
+      }, since nothing shows what changed in them`
+    ),
     "",
     `${into} is made. Next:`,
     `  psql --file ${

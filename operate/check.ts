@@ -8,6 +8,10 @@ import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
 import { warehouseType } from "../lib/project/warehouse_type.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { registerModels } from "../lib/models/register_models.ts";
+import {
+  type UnreadColumns,
+  unreadColumns,
+} from "../lib/models/unread_columns.ts";
 
 const USAGE = `./totesys check [--json]
 
@@ -16,8 +20,8 @@ database: that contract, models, quarantine, checks and dashboard fit each
 other, and that lake and warehouse can hold what the models give. Prints each
 model with its columns, with their types in DuckDB and in the warehouse, and
 what its table gets there; the names of tables that have the same one in several
-schemas; and the contract's columns that are carried as the exact text of
-another type. That a key of the source is unique and never null is seen in the
+schemas; the contract's columns that are carried as the exact text of another
+type, and those that no model reads. That a key of the source is unique and never null is seen in the
 source, by doctor and by every run.
 
   --json  one JSON object, also on a terminal`;
@@ -67,12 +71,12 @@ async function checkProject(
     StageContext,
     "resources" | "config" | "sql"
   >,
-): Promise<CheckedModel[]> {
+): Promise<{ models: CheckedModel[]; unread: UnreadColumns[] }> {
   const local = { ...config, s3: undefined };
   await using duckdb = await resources.openDuckDb(local, { zones: [] });
   const columns = await registerModels(duckdb, sql);
   const declared = readDeclaredTables(sql.migrations);
-  return sql.models.map((model) => ({
+  const models = sql.models.map((model) => ({
     name: model.name,
     kind: model.kind,
     derivation: model.derivation,
@@ -83,6 +87,7 @@ async function checkProject(
     columns: (columns.get(model.name) ?? [])
       .map((column) => checkedColumn(model, column)),
   }));
+  return { models, unread: await unreadColumns(duckdb, sql) };
 }
 
 function checkedColumn(
@@ -112,7 +117,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       needs: [],
       options: {},
       run: async (context, { write, json }) => {
-        const models = await checkProject(context);
+        const { models, unread } = await checkProject(context);
         readDashboard(context.sql);
         write(
           json
@@ -121,9 +126,10 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
                 models,
                 named: namedOf(context.sql),
                 carried: carriedOf(context.sql),
+                unread,
               })
             }\n`
-            : formatModels(models, context.sql),
+            : formatModels(models, { sql: context.sql, unread }),
         );
       },
     },
@@ -148,7 +154,7 @@ function carriedOf({ tables }: ProjectSql): CarriedColumn[] {
 
 function formatModels(
   models: readonly CheckedModel[],
-  sql: ProjectSql,
+  { sql, unread }: { sql: ProjectSql; unread: readonly UnreadColumns[] },
 ): string {
   const lines = models.flatMap((model) => {
     const width = Math.max(...model.columns.map(({ name }) => name.length));
@@ -186,6 +192,10 @@ function formatModels(
         `${table}.${column}`,
         from,
       ]),
+    ),
+    ...formatPairs(
+      "read by no model, so source.sql can do without them:",
+      unread.map(({ table, columns }) => [table, columns.join(", ")]),
     ),
     `${counted(sql.tables.length, "tables")}, ${
       counted(models.length, "models")

@@ -60,7 +60,12 @@ create table shop."Order Details" (
 );
 comment on column shop."Order Details"."in  ""place"" of -> x" is 'Taken instead.';
 create table shop.log (line text);
-create view shop.seen as select 1 as one;`;
+create view shop.seen as select 1 as one;
+create view shop."also seen" as select 2 as two;
+create materialized view shop.counts as select count(*) from shop.log;
+create foreign data wrapper nothing;
+create server nowhere foreign data wrapper nothing;
+create foreign table shop.elsewhere (line text) server nowhere;`;
 
 const ROWS = [
   `insert into shop."Customers" values ('ALFKI', 'Größe, "Ltd"', 'sad',
@@ -108,6 +113,11 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
       told,
       /left out: shop\.products\.kind, since it reads as names/,
     );
+    assert.deepEqual(told.match(/(?<=left out: ).* nothing shows .*/g), [
+      "views shop.also seen, shop.seen, since nothing shows what changed in them",
+      "materialized views shop.counts, since nothing shows what changed in them",
+      "foreign tables shop.elsewhere, since nothing shows what changed in them",
+    ]);
     const kinds = context.sql.models.map(({ name, kind }) => `${name} ${kind}`);
     assert.deepEqual(kinds.toSorted(), [
       "dim_customers dimension",

@@ -185,7 +185,7 @@ Deno.test("init carries dates as text that the catalogue knows to be infinite", 
     assert.equal(meaning, "The last day.; null where it is infinite.");
   }));
 
-Deno.test("init finds infinite dates in rows of which the server has no sample", () =>
+Deno.test("init finds infinite dates in rows that the server has not sampled", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({
       sourceSql: `create table once (id integer primary key, until date);
@@ -199,7 +199,18 @@ Deno.test("init finds infinite dates in rows of which the server has no sample",
         create table parts_all partition of parts default;
         insert into parts values (1, 'infinity');
         create table nothing (id integer primary key, until date);
-        analyze once`,
+        create table partly (id integer primary key, until date)
+          partition by range (id);
+        create table partly_old partition of partly for values from (0) to (10);
+        create table partly_new partition of partly for values from (10) to (20)
+          partition by hash (id);
+        create table partly_new_0 partition of partly_new
+          for values with (modulus 1, remainder 0);
+        insert into partly values (1, '2024-05-06'), (11, 'infinity');
+        create table stale (id integer primary key, until date);
+        insert into stale values (1, '2024-05-06'), (2, '2024-05-07');
+        analyze once, partly_old, stale;
+        update stale set until = 'infinity' where id = 1`,
       warehouse: "empty",
     });
     const { context, warehouse } = platform;
@@ -217,7 +228,9 @@ Deno.test("init finds infinite dates in rows of which the server has no sample",
       "public.never.from",
       "public.never.until",
       "public.once.until",
+      "public.partly.until",
       "public.parts.until",
+      "public.stale.until",
     ]);
     const quarantine = await query(
       warehouse.client,

@@ -172,6 +172,49 @@ create table "Order Note" (
     ]);
   }));
 
+Deno.test("check shows which columns no model reads", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(join(folder, "models"));
+    await Deno.mkdir(join(folder, "quarantine"));
+    const tables = ["star", "listed", "joined", "whole", "ruled", "unused"];
+    await Deno.writeTextFile(
+      join(folder, "source.sql"),
+      tables.map((name) =>
+        `create table ${name} (id integer primary key, "Name" text, size integer);\n`
+      ).join(""),
+    );
+    const queries = {
+      star: "select * from changed.star",
+      listed: "select id, size as name from changed.listed",
+      joined: `with named as (select id, "Name" from current.joined)
+        select named.id, named.name from named join current.joined using (id)`,
+      whole: "select id, to_json(whole)::text as row from changed.whole",
+      ruled: "select id from changed.ruled",
+    };
+    for (const [name, query] of Object.entries(queries)) {
+      await Deno.writeTextFile(
+        join(folder, "models", `dim_${name}.sql`),
+        `-- Key: id.\n\n${query}`,
+      );
+    }
+    await Deno.writeTextFile(
+      join(folder, "quarantine", "ruled.sql"),
+      "select id, 'large' as reason from arrived.ruled where size > 9",
+    );
+
+    const { out } = await told(folder);
+    const asJson = await told(folder, false);
+
+    assert.match(
+      out,
+      /^read by no model, .*:\n {2}listed {2}Name\n {2}joined {2}size\n {2}ruled {3}Name\n {2}unused {2}Name, size\n\n6 tables/m,
+    );
+    assert.deepEqual(JSON.parse(asJson.out).unread[3], {
+      table: "unused",
+      columns: ["Name", "size"],
+    });
+  }));
+
 Deno.test("check reports a missing folder", async () => {
   const { code, out } = await told("/nowhere/sql");
 
