@@ -241,9 +241,9 @@ async function loadVersions(
   const { client, duckdb, zone, manifests, versions, types, follow } = options;
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
-  const followed = follow
+  const { followed, isLeft } = follow
     ? await followSql(context, { client, models: await types.read() })
-    : [];
+    : { followed: [], isLeft: false };
   const tables = await readWarehouseTables(client, { models, types });
   const work: LoadWork = {
     ...options,
@@ -261,7 +261,8 @@ async function loadVersions(
     await refillColumns(rework, { ...options, tables, followed, batch });
     await mergeGroup(work);
   }
-  return { isLeft: isFill && await bulkLoad(work), followed };
+  const isUnproven = isFill && await bulkLoad(work);
+  return { isLeft: isLeft || isUnproven, followed };
 }
 
 /** Adds what was loaded to the result, and logs it. */

@@ -20,8 +20,9 @@ import {
 } from "../load/tables/check_removals.ts";
 import {
   findMissingReferences,
-  findUnfinished,
+  findUnnamed,
   goneReference,
+  type MissingReference,
 } from "../load/tables/finish_tables.ts";
 import { plannedChanges } from "../load/tables/follow_models.ts";
 import {
@@ -195,6 +196,7 @@ async function planWarehouse(
   const models = await types.read();
   // As load does, which follows the models once for each SQL.
   const follows = entry?.transformHash !== sql.transformHash;
+  let missing: MissingReference[] = [];
   await refusedAs(plan, async () => {
     const damaged = await damagedTables(client);
     checkDamaged(damaged);
@@ -207,19 +209,11 @@ async function planWarehouse(
       ...migrations.map((name) => `migration ${name}`),
       ...tables.map((name) => `table ${name}`),
     );
-    const references = await findMissingReferences(client, {
-      ...wanted,
-      planned: true,
-    });
-    plan.warehouse.push(
-      ...references.map(({ model, column, dimension }) =>
-        `${model}: the foreign key ${column} -> ${dimension} is new`
-      ),
-    );
+    missing = await findMissingReferences(client, { ...wanted, planned: true });
     // A migration may change a table first.
     if (migrations.length > 0) return;
     await checkShapes(client, wanted);
-    const { unnamed } = await findUnfinished(client, wanted);
+    const unnamed = await findUnnamed(client, wanted);
     plan.dropped.push(...unnamed.map(goneReference));
     if (!follows) await planLoad(client, { plan, types });
   });
@@ -231,6 +225,12 @@ async function planWarehouse(
       );
     });
   }
+  // A foreign key comes after its column.
+  plan.warehouse.push(
+    ...missing.map(({ model, column, dimension }) =>
+      `${model}: the foreign key ${column} -> ${dimension} is new`
+    ),
+  );
   const isChanged = entry !== undefined && !isOfSameSql(entry, sql);
   const columns = (drop: boolean) =>
     removedColumns(client, { models, drop, isChanged });

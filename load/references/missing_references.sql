@@ -6,7 +6,8 @@ select
     given.model,
     given.column_name,
     given.dimension,
-    given.dimension_key
+    given.dimension_key,
+    cast(coalesce(pg_class.relkind = 'p', false) as text) as is_partitioned
 from jsonb_to_recordset(cast($1 as jsonb)) as given (
     model text,
     column_name text,
@@ -16,6 +17,7 @@ from jsonb_to_recordset(cast($1 as jsonb)) as given (
 left join pg_attribute
     on pg_attribute.attrelid = to_regclass(quote_ident(given.model))
     and pg_attribute.attname = given.column_name
+left join pg_class on pg_attribute.attrelid = pg_class.oid
 where (
     cast($2 as boolean)
     or pg_attribute.attrelid is not null

@@ -14,7 +14,8 @@ import type { Zone } from "../../lib/zone/zone.ts";
 import { checkDependents } from "../dependents/check_dependents.ts";
 import { interceptedError } from "../dependents/check_triggers.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
-import { type Followed, reportFollowed } from "../tables/follow_models.ts";
+import { reportFollowed } from "../tables/follow_models.ts";
+import { validateFilled } from "../references/validate_filled.ts";
 import { followSql } from "../tables/follow_sql.ts";
 import { checksOf } from "../checks/history_checks.ts";
 import {
@@ -91,13 +92,20 @@ export async function reloadModels(
     repaired: {},
     rows: 0,
     followed: [],
+    isLeft: false,
   };
   await loader.transaction(async () => {
     done = await reload(context, { ...options, duckdb });
   });
   progress.end();
-  const { batch, repaired, rows, followed } = done;
+  const { batch, repaired, rows, followed, isLeft } = done;
   reportFollowed(log, followed);
+  if (isLeft) {
+    await validateFilled(context, {
+      client: loader.client,
+      models: loadedModels(context.sql).map(({ name }) => name),
+    });
+  }
   for (const [model, count] of Object.entries(repaired)) {
     if (count === 0) continue;
     log.info("{model}: {count} rows were repaired", { model, count });
@@ -113,7 +121,11 @@ export async function reloadModels(
 async function reload(
   context: StageContext,
   options: ReloadOptions & { duckdb: DuckDb },
-): Promise<Reloaded & { rows: number; followed: readonly Followed[] }> {
+): Promise<
+  & Reloaded
+  & { rows: number }
+  & Awaited<ReturnType<typeof followSql>>
+> {
   const { sql } = context;
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
   const { allowCascade = false } = options;
@@ -131,13 +143,16 @@ async function reload(
     ? await readLedger(batches, { to: batch, sql, newest })
     : undefined;
   let repaired: Record<string, number> = {};
-  let followed: readonly Followed[] = [];
+  let done: Awaited<ReturnType<typeof followSql>> = {
+    followed: [],
+    isLeft: false,
+  };
   context.progress.begin(`reload ${models.length} models`, { rows });
   const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {
     const types = new ModelTypes(duckdb, sql);
     const typed = await types.read();
-    followed = await followSql(context, {
+    done = await followSql(context, {
       client,
       models: typed.filter(({ model }) =>
         models.some(({ name }) => name === model.name)
@@ -158,7 +173,7 @@ async function reload(
     if (ledger !== undefined) await reconcileLedger(client, ledger);
     await notifyReset(client);
   });
-  return { batch, repaired, rows, followed };
+  return { batch, repaired, rows, ...done };
 }
 
 /** Makes tables hold these versions; returns how many rows of each differed. */

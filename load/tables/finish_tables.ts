@@ -28,11 +28,13 @@ export interface Unfinished {
 }
 
 /** A foreign key that a header declares. */
-interface MissingReference {
+export interface MissingReference {
   model: string;
   column: string;
   dimension: string;
   dimensionKey: string;
+  /** Whether the table is partitioned. */
+  isPartitioned: boolean;
 }
 
 /** Models, of which some have tables that are derived from them. */
@@ -40,6 +42,11 @@ interface DeclaringModels {
   models: readonly DerivedModel[];
   /** Whether no migration of the company's declares a model's table. */
   isDerived: (model: DerivedModel) => boolean;
+}
+
+interface ReferringModels extends DeclaringModels {
+  /** Whether a migration of the company's may have given it foreign keys. */
+  mayRefer: (model: DerivedModel) => boolean;
 }
 
 /** A foreign key that a header declared. */
@@ -53,12 +60,9 @@ type UnnamedReference = Omit<ModelReference, "dimensionKey">;
  */
 export async function findUnfinished(
   client: pg.Client,
-  options: DeclaringModels & {
-    /** Whether a migration of the company's may have given it foreign keys. */
-    mayRefer: (model: DerivedModel) => boolean;
-  },
+  options: ReferringModels,
 ): Promise<Unfinished> {
-  const { models, isDerived, mayRefer } = options;
+  const { models, isDerived } = options;
   const statements = await query(client, unfinishedTablesSql, [
     JSON.stringify(models.map((model) => ({
       name: model.name,
@@ -69,11 +73,7 @@ export async function findUnfinished(
   return {
     statements: statements.map(({ statement }) => statement ?? ""),
     references: await findMissingReferences(client, options),
-    unnamed: await findUnnamed(client, {
-      models: models.filter((model) => isDerived(model) && !mayRefer(model)),
-      all: models,
-      wanted: declaredReferences(options),
-    }),
+    unnamed: await findUnnamed(client, options),
     unvalidated: await findUnvalidated(client, models.map(({ name }) => name)),
   };
 }
@@ -97,6 +97,7 @@ export async function findMissingReferences(
     column: row.column_name ?? "",
     dimension: row.dimension ?? "",
     dimensionKey: row.dimension_key ?? "",
+    isPartitioned: row.is_partitioned === "true",
   }));
 }
 
@@ -118,23 +119,17 @@ export function goneReference(
   return `${model}: the foreign key ${constraint} is gone: its header no longer has ${column} -> ${dimension}`;
 }
 
-async function findUnnamed(
+/** Finds the foreign keys that load made, and no header names any more. */
+export async function findUnnamed(
   client: pg.Client,
-  options: {
-    models: readonly DerivedModel[];
-    all: readonly DerivedModel[];
-    wanted: readonly {
-      model: string;
-      column_name: string;
-      dimension: string;
-    }[];
-  },
+  options: ReferringModels,
 ): Promise<UnnamedReference[]> {
-  const { models, all, wanted } = options;
+  const { models, isDerived, mayRefer } = options;
   const rows = await query(client, unnamedReferencesSql, [
+    models.filter((model) => isDerived(model) && !mayRefer(model))
+      .map(({ name }) => name),
     models.map(({ name }) => name),
-    all.map(({ name }) => name),
-    JSON.stringify(wanted),
+    JSON.stringify(declaredReferences(options)),
   ]);
   return rows.map((row) => ({
     model: row.model ?? "",
@@ -146,12 +141,22 @@ async function findUnnamed(
 
 /**
  * Adds to tables what they lack, and takes what they no longer need. Missing
- * rows that references lead to get placeholders first.
+ * rows that references lead to get placeholders first. What takes a lock that
+ * keeps readers away comes after the scans.
  */
 export async function finishTables(
   client: pg.Client,
   { statements, references, unnamed, unvalidated }: Unfinished,
 ): Promise<void> {
+  const isKept = ({ model, constraint }: ModelReference) =>
+    !unnamed.some((one) =>
+      one.model === model && one.constraint === constraint
+    );
+  await validate(client, unvalidated.filter(isKept));
+  for (const reference of references) {
+    await addReference(client, reference, { isValid: true });
+  }
+  for (const statement of statements) await client.query(statement);
   for (const { model, constraint } of unnamed) {
     await client.query(
       `alter table ${quoteName(model)} drop constraint ${
@@ -159,36 +164,39 @@ export async function finishTables(
       }`,
     );
   }
-  const isKept = ({ model, constraint }: ModelReference) =>
-    !unnamed.some((one) =>
-      one.model === model && one.constraint === constraint
-    );
-  await validate(client, unvalidated.filter(isKept));
-  for (const statement of statements) await client.query(statement);
-  await addReferences(client, references);
 }
 
-/** Adds the foreign keys that headers declare, as of columns that are new. */
+/**
+ * Adds the foreign keys that headers declare, as of columns that are new. True
+ * means that there are some left to be validated once that is committed, since
+ * a column that is added keeps readers away until then.
+ */
 export async function addMissingReferences(
   client: pg.Client,
   wanted: DeclaringModels,
-): Promise<void> {
-  await addReferences(client, await findMissingReferences(client, wanted));
+): Promise<boolean> {
+  const missing = await findMissingReferences(client, wanted);
+  for (const reference of missing) {
+    // Before version 18 a table with partitions has valid ones only.
+    await addReference(client, reference, { isValid: reference.isPartitioned });
+  }
+  return missing.some(({ isPartitioned }) => !isPartitioned);
 }
 
-async function addReferences(
+async function addReference(
   client: pg.Client,
-  references: readonly MissingReference[],
+  { model, column, dimension, dimensionKey }: MissingReference,
+  { isValid }: { isValid: boolean },
 ): Promise<void> {
-  for (const { model, column, dimension, dimensionKey } of references) {
-    await addPlaceholders(
-      client,
-      { references: [{ column, dimension, dimensionKey }] },
-      { from: quoteName(model), where: "true" },
-    );
-    await client.query(
-      `alter table ${quoteName(model)} add foreign key (${quoteName(column)})
-      references ${quoteName(dimension)} (${quoteName(dimensionKey)})`,
-    );
-  }
+  await addPlaceholders(
+    client,
+    { references: [{ column, dimension, dimensionKey }] },
+    { from: quoteName(model), where: "true" },
+  );
+  await client.query(
+    `alter table ${quoteName(model)} add foreign key (${quoteName(column)})
+    references ${quoteName(dimension)} (${quoteName(dimensionKey)})${
+      isValid ? "" : " not valid"
+    }`,
+  );
 }

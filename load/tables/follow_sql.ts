@@ -10,7 +10,8 @@ import { wantedSchema } from "./wanted_schema.ts";
 /**
  * Changes the warehouse's tables as these models have changed, adds the foreign
  * keys of columns that are new, and warns of tables whose model is gone. Throws
- * as `followModels` does, and returns what that did.
+ * as `followModels` does, and returns what that did, and whether there are
+ * foreign keys left to be validated once it is committed.
  */
 export async function followSql(
   { sql, log }: Pick<StageContext, "sql" | "log">,
@@ -19,10 +20,10 @@ export async function followSql(
     models: readonly TypedModel[];
     drop?: boolean;
   },
-): Promise<readonly Followed[]> {
+): Promise<{ followed: readonly Followed[]; isLeft: boolean }> {
   const { client } = options;
   const followed = await followModels(client, options);
-  await addMissingReferences(client, wantedSchema(sql));
+  const isLeft = await addMissingReferences(client, wantedSchema(sql));
   await warnOfAbandoned(client, { models: loadedModels(sql), log });
-  return followed;
+  return { followed, isLeft };
 }

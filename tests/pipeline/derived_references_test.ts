@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
+import { addMissingReferences } from "../../load/tables/finish_tables.ts";
+import { wantedSchema } from "../../load/tables/wanted_schema.ts";
 import { makePlan } from "../../operate/plan.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
@@ -37,8 +39,8 @@ Deno.test("plan lists the foreign keys of tables and columns that are not there 
     assert.ok(first.includes("table fact_line"), first.join("\n"));
     assert.deepEqual(first.filter((line) => line.includes("foreign")), [key]);
     assert.deepEqual(later, [
-      key,
       "fact_line: the column shop_id is new, integer",
+      key,
     ]);
     assert.deepEqual(last, []);
     // The key is there for the rows of its first batch.
@@ -48,6 +50,79 @@ Deno.test("plan lists the foreign keys of tables and columns that are not there 
         `select "ShopID" from "dim_Shop" where is_placeholder`,
       ),
       ["(8)"],
+    );
+  }));
+
+Deno.test("load() validates the foreign key of a new column once readers can go on", () =>
+  withCompany(async (platform) => {
+    const { context, source, warehouse } = platform;
+    const whole = FILES["models/fact_line.sql"] ?? "";
+    context.sql = await projectOf({
+      ...FILES,
+      "models/fact_line.sql": whole.replace(/^-- References.*\n/m, "")
+        .replace("    shop_id,\n", ""),
+    });
+    await platform.run();
+    await execute(
+      warehouse.client,
+      "create table ddl (moment xid8, command text)",
+      `create function note() returns event_trigger language plpgsql as $$
+        begin
+          insert into ddl (moment, command)
+          values (pg_current_xact_id(), lower(current_query()));
+        end
+      $$`,
+      `create event trigger noted on ddl_command_end
+      when tag in ('ALTER TABLE') execute function note()`,
+    );
+    context.sql = await projectOf(FILES);
+    await execute(source.client, "insert into line values (7, 7, 8, 1)");
+    await platform.extract();
+    await transform(context, { accept: true });
+
+    await platform.load();
+
+    assert.deepEqual(
+      await rowsOf(
+        platform,
+        `select moment = min(moment) over () as is_first,
+          substring(command from 'add foreign|validate|add')
+        from ddl`,
+      ),
+      ["(f,validate)", '(t,"add foreign")', "(t,add)"],
+    );
+    assert.deepEqual(
+      await rowsOf(
+        platform,
+        "select conname from pg_constraint where not convalidated",
+      ),
+      [],
+    );
+  }));
+
+Deno.test("addMissingReferences() adds a foreign key to a table with partitions", () =>
+  withCompany(async (platform) => {
+    const { context, warehouse: { client } } = platform;
+    await platform.run();
+    await execute(
+      client,
+      "drop table fact_line cascade",
+      "create table fact_line (shop_id integer) partition by list (shop_id)",
+    );
+
+    const isLeft = await addMissingReferences(
+      client,
+      wantedSchema(context.sql),
+    );
+
+    assert.equal(isLeft, false);
+    assert.deepEqual(
+      await rowsOf(
+        platform,
+        `select convalidated from pg_constraint
+        where contype = 'f' and conrelid = 'fact_line'::regclass`,
+      ),
+      ["(t)"],
     );
   }));
 
