@@ -97,7 +97,8 @@ function columnDifference(
   const live = found.columns.find((one) => one.name === name);
   if (live === undefined) {
     const extra = found.columns.map((one) => one.name).filter((name) =>
-      !table.columns.some((one) => one.name === name)
+      !table.columns.some((one) => one.name === name) &&
+      !table.leftOut?.includes(name)
     );
     return `column "${name}" is missing` +
       (extra.length === 0

@@ -13,6 +13,7 @@ export const CONTRACT = parseContract(`create table item (
     seen timestamptz,
     -- carried from jsonb
     details text,
+    -- leaves out: photo
     primary key (item_id)
 );`);
 

@@ -28,6 +28,11 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
     'column "label" is missing (renamed? the contract doesn\'t know title)',
   ],
   [
+    "a missing column beside one that is left out",
+    [itemSql({ label: null, photo: "bytea" })],
+    'column "label" is missing',
+  ],
+  [
     "an integer for text",
     [itemSql({ label: "integer" })],
     'column "label" is now integer, the contract says text',
