@@ -29,7 +29,9 @@ export function formatPlan(plan: Plan): string {
     ...section("warehouse  will gain:", plan.warehouse),
     ...section("warehouse  will no longer have:", plan.dropped),
     ...section(
-      "warehouse  will lose, only with --accept:",
+      `warehouse  will lose, ${
+        plan.isAccepted === true ? "as was accepted" : "only with --accept"
+      }:`,
       plan.lost,
     ),
     ...section(

@@ -70,9 +70,11 @@ export interface Plan {
   warehouse: string[];
   /** Foreign keys that it loses without a question, a line each. */
   dropped: string[];
-  /** Removals from it, a line each: a run needs --accept. */
+  /** Removals from it, a line each: a run needs --accept, or: */
   lost: string[];
-  /** Columns and tables that no model has, and what a rebuild does to them. */
+  /** Somebody accepted them before. */
+  isAccepted?: boolean;
+  /** Columns and tables without a model, and what a rebuild does to them. */
   rebuild: string[];
   /** Reasons why a stage would stop, each with what to do. */
   refusals: { message: string; hint?: string }[];
@@ -103,10 +105,8 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     if (extracted > transformed) {
       plan.transform = { from: transformed + 1, to: extracted };
     }
-    await using duckdb = await resources.openDuckDb(
-      { ...config, s3: undefined },
-      { zones: [] },
-    );
+    const local = { ...config, s3: undefined };
+    await using duckdb = await resources.openDuckDb(local, { zones: [] });
     const types = new ModelTypes(duckdb, sql);
     const models = await types.read();
     if (newest !== undefined && !isOfSameSql(newest, sql)) {
@@ -130,6 +130,8 @@ export async function makePlan(context: StageContext): Promise<Plan> {
       const to = Math.max(extracted, transformed);
       if (to > loaded) plan.load = { from: loaded + 1, to };
     });
+    const wasAccepted = newest?.sql?.isAccepted === true;
+    if (wasAccepted && plan.isAddition !== false) plan.isAccepted = true;
     return plan;
   } finally {
     ingestion.close();

@@ -237,6 +237,44 @@ Deno.test("plan names no such rows when extract will read the whole table", asyn
   assert.deepEqual(warnings, []);
 });
 
+Deno.test("plan asks for no --accept of what has been accepted", async () => {
+  const itemOf = (columns: string) =>
+    smallProject({
+      source: SOURCE,
+      models: [{
+        name: "dim_item",
+        key: ["item_id"],
+        sql: `select ${columns} from changed.item`,
+      }],
+    });
+  await using platform = await openPlatform({
+    sql: await itemOf("item_id, title"),
+    sourceSql: SOURCE,
+  });
+  const { context, source: { client } } = platform;
+  await execute(client, "insert into item values (1, 'Bolt')");
+  await platform.run();
+  context.sql = await itemOf("item_id");
+  const lost = [
+    "dim_item: the column title is null in new rows: no model has it",
+  ];
+  const planned = async () => {
+    const { lost, isAccepted } = await makePlan(context);
+    return { lost, isAccepted: isAccepted === true };
+  };
+
+  assert.deepEqual(await planned(), { lost, isAccepted: false });
+  await execute(client, "insert into item values (2, 'Nut')");
+  await platform.extract();
+  await transform(context, { accept: true });
+  assert.deepEqual(await planned(), { lost, isAccepted: true });
+  await platform.load();
+  context.sql = await itemOf("item_id, item_id + 1 as next");
+  assert.deepEqual(await planned(), { lost, isAccepted: true });
+  await execute(client, "insert into item values (3, 'Cog')");
+  await platform.run();
+});
+
 Deno.test("plan and load name a table whose model is gone, until it is dropped", async () => {
   const both = (names: string[]) =>
     smallProject({
@@ -328,6 +366,10 @@ Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
   assert.match(
     formatPlan({ ...nothing, dropped: ["a: the foreign key b"] }),
     /pending\nwarehouse {2}will no longer have:\n {2}a: the foreign key b\nNothing/,
+  );
+  assert.match(
+    formatPlan({ ...nothing, lost: ["a"], isAccepted: true }),
+    /will lose, as was accepted:\n {2}a\n/,
   );
   assert.match(
     formatPlan({ ...nothing, lost: ["a: the column b"], rebuild: ["c"] }),
