@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { quoteName } from "../../lib/sql/quote.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { splitSql } from "../../lib/project/ddl_text.ts";
 import type { SqlFile } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
@@ -9,6 +9,7 @@ import {
   type DeclaredTables,
   readDeclaredTables,
 } from "../../lib/project/warehouse_ddl.ts";
+import { ENGINE_INDEXES } from "./engine_indexes.ts";
 import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { appliedMigrations } from "../tables/migrate.ts";
 
@@ -24,8 +25,8 @@ export interface DamagedTable {
 }
 
 /**
- * The tables of the schema `pipeline` that are gone, or lack a column, though
- * the migration that creates them was applied. Throws a `StageError` where the
+ * The tables of the schema `pipeline` that are gone, lack a column, or have keys
+ * twice, though the migration that creates them was applied. Throws a `StageError` where the
  * list of applied migrations is itself gone, or a table is unlogged.
  */
 export async function damagedTables(
@@ -59,7 +60,7 @@ export async function damagedTables(
     (table_name === "migration" || wanted.has(table_name ?? ""))
   );
   if (unlogged) throw notLogged(`${SCHEMA}${unlogged.table_name}`);
-  return [...wanted].flatMap(([table, columns]) => {
+  const damaged = [...wanted].flatMap(([table, columns]) => {
     const held = rows.filter(({ table_name }) => table_name === table)
       .map(({ column_name }) => column_name);
     const lacking = [...columns.keys()].find((name) => !held.includes(name));
@@ -72,6 +73,54 @@ export async function damagedTables(
         : `${name} lacks the column ${lacking}`,
     }];
   });
+  const whole = [...wanted.keys()].filter((table) =>
+    !damaged.some(({ name }) => name === table)
+  );
+  return [...damaged, ...await doubledTables(client, whole)];
+}
+
+/** Those of these tables that have keys twice, since their own was dropped. */
+async function doubledTables(
+  client: pg.Client,
+  tables: readonly string[],
+): Promise<DamagedTable[]> {
+  const keyed = ENGINE_INDEXES.filter(({ table, kind }) =>
+    kind === "primary" && tables.includes(table)
+  );
+  const keyless = await query(
+    client,
+    `select name from unnest($1::text[]) as name
+    where not exists (
+      select from pg_index
+      where indrelid = to_regclass('pipeline.' || quote_ident(name))
+        and indisunique and indisvalid and indpred is null and indexprs is null
+    )`,
+    [keyed.map(({ table }) => table)],
+  );
+  const doubled: DamagedTable[] = [];
+  for (const { table, columns } of keyed) {
+    if (!keyless.some(({ name }) => name === table)) continue;
+    const name = `${SCHEMA}${table}`;
+    if (!await hasKeysTwice(client, { table: name, key: columns })) continue;
+    doubled.push({
+      name: table,
+      fault: `${name} has lost its primary key, and has keys twice`,
+    });
+  }
+  return doubled;
+}
+
+/** Whether rows of a table, a name in SQL, have the same key. */
+export async function hasKeysTwice(
+  client: pg.Client,
+  { table, key }: { table: string; key: readonly string[] },
+): Promise<boolean> {
+  const found = await query(
+    client,
+    `select from ${table} group by ${quoteNames(key)} having count(*) > 1
+    limit 1`,
+  );
+  return found.length > 0;
 }
 
 /** Throws a `StageError` for the first of these that only a reload fills. */

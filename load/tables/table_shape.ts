@@ -4,6 +4,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
+import { hasKeysTwice } from "../schema/own_tables.ts";
 import { checkNotMoved } from "./missing_tables.ts";
 import tableShapesSql from "./table_shapes.sql" with { type: "text" };
 
@@ -52,10 +53,10 @@ export async function checkShapes(
     if (!shape.hasClosed) {
       await checkNotMoved(client, { model: model.name, table: closed(model) });
     }
-    const says = isDerived(model) && isKeyless(model, shape)
-      ? "the warehouse's table has no primary key any more"
-      : fault;
-    throw new StageError(`Cannot load the model "${model.name}": ${says}`, {
+    if (isDerived(model) && isKeyless(model, shape)) {
+      throw await keylessError(client, model);
+    }
+    throw new StageError(`Cannot load the model "${model.name}": ${fault}`, {
       subject: model.name,
       hint: isDerived(model)
         ? shapeHint(model, shape)
@@ -66,18 +67,35 @@ export async function checkShapes(
 
 /** What to do about a table that load made. */
 function shapeHint(model: Shaped, shape: TableShape): string {
-  const { name, key } = model;
-  if (isKeyless(model, shape)) {
-    return `Somebody dropped it: alter table ${
-      quoteName(name)
-    } add primary key (${
-      quoteNames(key)
-    }); load then makes the foreign keys to it again`;
-  }
+  const { name } = model;
   const tables = [name, ...shape.hasClosed ? [closed(model)] : []];
   return `Its table was made for another header, or changed since. Drop it in the warehouse (drop table ${
     tables.map(quoteName).join(", ")
   } cascade), then run \`./totesys rebuild warehouse\`, which makes it again with all of its rows`;
+}
+
+/** The error about a dimension's table that has lost its primary key. */
+async function keylessError(
+  client: pg.Client,
+  { name, key }: Shaped,
+): Promise<StageError> {
+  const table = quoteName(name);
+  const addKey = `alter table ${table} add primary key (${quoteNames(key)})`;
+  const isDoubled = await hasKeysTwice(client, { table, key });
+  const one = key.map((column) => `one.${quoteName(column)}`).join(", ");
+  const other = key.map((column) => `other.${quoteName(column)}`).join(", ");
+  const fault = "the warehouse's table has no primary key any more";
+  return new StageError(
+    `Cannot load the model "${name}": ${fault}${
+      isDoubled ? ", and has keys twice" : ""
+    }`,
+    {
+      subject: name,
+      hint: isDoubled
+        ? `Somebody dropped it. Keep one row of each key: delete from ${table} as one using ${table} as other where (${one}) = (${other}) and one.ctid > other.ctid; ${addKey}; then run \`./totesys rebuild warehouse\`, which makes what is left right`
+        : `Somebody dropped it: ${addKey}; load then makes the foreign keys to it again`,
+    },
+  );
 }
 
 /** Whether a dimension's table has lost its primary key. */

@@ -35,6 +35,19 @@ const DAMAGES: Record<
     says: ["pipeline.finding lacks the column key"],
     repairs: "rebuild",
   },
+  "the ledger has batches twice": {
+    sql: `alter table pipeline.batch drop constraint batch_pkey;
+      insert into pipeline.batch select * from pipeline.batch`,
+    says: ["pipeline.batch has lost its primary key, and has keys twice"],
+    repairs: "rebuild",
+  },
+  "what failed is there twice": {
+    sql: `alter table pipeline.failure drop constraint failure_pkey;
+      insert into pipeline.failure
+      select 'load', 1, now(), now(), 'no', null, true from generate_series(1, 2)`,
+    says: ["pipeline.failure has lost its primary key, and has keys twice"],
+    repairs: "load",
+  },
   "what failed, and what was verified, are gone": {
     sql: "drop table pipeline.failure, pipeline.verification",
     says: ["pipeline.verification is gone", "pipeline.failure is gone"],

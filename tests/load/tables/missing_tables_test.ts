@@ -87,6 +87,15 @@ const CHANGES: Readonly<
       /^Cannot load the model "dim_cust": the warehouse's table has no primary key any more$/,
     proposes: /(alter table "dim_cust" add primary key \("id"\));/,
   },
+  "a dimension with rows twice, without its primary key": {
+    sql: `alter table dim_cust drop constraint dim_cust_pkey cascade;
+      insert into dim_cust select * from dim_cust`,
+    says:
+      /^Cannot load the model "dim_cust": the warehouse's table has no primary key any more, and has keys twice$/,
+    proposes:
+      /(delete from "dim_cust" .*; alter table "dim_cust" add primary key \("id"\));/,
+    rebuilds: true,
+  },
   "a dimension that was dropped without its older versions": {
     sql: "drop table dim_cust cascade",
     says: /"dim_cust": its table is gone, which has had rows since batch 1$/,
