@@ -43,6 +43,9 @@ export async function checkShapes(
     if (isDerived(model) && !columns.includes("from_batch")) {
       throw takenName(model.name, quoteName(model.name));
     }
+    if (isDerived(model) && row.no_table) {
+      throw replacedError(model.name, row.no_table);
+    }
     const shape: TableShape = {
       columns,
       hasClosed: row.closed !== null,
@@ -72,6 +75,19 @@ function shapeHint(model: Shaped, shape: TableShape): string {
   return `Its table was made for another header, or changed since. Drop it in the warehouse (drop table ${
     tables.map(quoteName).join(", ")
   } cascade), then run \`./totesys rebuild warehouse\`, which makes it again with all of its rows`;
+}
+
+/** The error about something else under the name of a table that load made. */
+function replacedError(name: string, found: string): StageError {
+  return new StageError(
+    `Cannot load the model "${name}": ${found} has taken the place of its table`,
+    {
+      subject: name,
+      hint: `Rename or drop ${
+        quoteName(name)
+      }, and give the table its name back; where it is gone, run \`./totesys rebuild warehouse\``,
+    },
+  );
 }
 
 /** The error about a dimension's table that has lost its primary key. */

@@ -5,6 +5,16 @@ select
     given.name,
     cast(to_regclass(quote_ident(given.name || '_closed')) as text) as closed,
     (
+        select
+            case pg_class.relkind
+                when 'v' then 'a view'
+                when 'm' then 'a materialized view'
+                when 'f' then 'a foreign table'
+            end
+        from pg_class
+        where pg_class.oid = own.id
+    ) as no_table,
+    (
         select cast(json_agg(pg_attribute.attname) as text)
         from pg_attribute
         where pg_attribute.attrelid = own.id

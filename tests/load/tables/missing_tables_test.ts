@@ -50,6 +50,8 @@ const CHANGES: Readonly<
       /** The part of the hint that is run. */
       proposes: RegExp;
       rebuilds?: boolean;
+      /** What is done, if it is not the hint's SQL. */
+      repairs?: string;
     }
   >
 > = {
@@ -96,6 +98,23 @@ const CHANGES: Readonly<
       /(delete from "dim_cust" .*; alter table "dim_cust" add primary key \("id"\));/,
     rebuilds: true,
   },
+  "a view in the place of fact_ord": {
+    sql:
+      "alter table fact_ord rename to kept; create view fact_ord as select * from kept",
+    says:
+      /^Cannot load the model "fact_ord": a view has taken the place of its table$/,
+    proposes: /^Rename or drop ("fact_ord"), and give the table its name back/,
+    repairs: "drop view fact_ord; alter table kept rename to fact_ord",
+  },
+  "a materialized view in the place of dim_cust": {
+    sql:
+      "alter table dim_cust rename to kept; create materialized view dim_cust as select * from kept",
+    says:
+      /^Cannot load the model "dim_cust": a materialized view has taken the place of its table$/,
+    proposes: /^Rename or drop ("dim_cust"), and give the table its name back/,
+    repairs:
+      "drop materialized view dim_cust; alter table kept rename to dim_cust",
+  },
   "a dimension that was dropped without its older versions": {
     sql: "drop table dim_cust cascade",
     says: /"dim_cust": its table is gone, which has had rows since batch 1$/,
@@ -120,7 +139,7 @@ for (const [what, change] of Object.entries(CHANGES)) {
       await assert.rejects(platform.load(), isNamed);
       await assert.rejects(rebuildWarehouse(context), isNamed);
 
-      await execute(client, proposal);
+      await execute(client, change.repairs ?? proposal);
       if (change.rebuilds === true) await rebuildWarehouse(context);
 
       await platform.run();
