@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { lineAndBranchCoverage } from "./harness/coverage.ts";
-import { openTestS3 } from "./harness/s3.ts";
+import { openTestS3 } from "./harness/servers/s3.ts";
 import { SQL_DIRECTORY } from "./harness/sql_directory.ts";
 
 const COVERED = [

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { statusOf } from "../lib/zone/s3_error.ts";
 import { freePort } from "../embedded/free_port.ts";
-import { BUCKET } from "./harness/s3.ts";
+import { BUCKET } from "./harness/servers/s3.ts";
 
 const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 const ACCESS_KEY = "test";

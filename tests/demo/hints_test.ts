@@ -9,7 +9,7 @@ import {
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 const PLACES = {
   sourceUrl: "postgres://127.0.0.1:1/totesys",

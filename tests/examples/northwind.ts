@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { exampleOf } from "../../demo/examples.ts";
 import { fillSource } from "../../demo/fill.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
-import type { Company } from "../harness/company.ts";
+import type { Company } from "../harness/companies/company.ts";
 
 const EXAMPLE = exampleOf("northwind");
 

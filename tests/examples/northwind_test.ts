@@ -18,9 +18,9 @@ import {
   openLake,
   sourceState,
   warehouseState,
-} from "../harness/oracle.ts";
+} from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openTestDatabase, settingsOf } from "../harness/postgres.ts";
+import { openTestDatabase, settingsOf } from "../harness/servers/postgres.ts";
 import { differences } from "../harness/repair.ts";
 import { fillNorthwind, NORTHWIND } from "./northwind.ts";
 

@@ -6,7 +6,7 @@ import { connect } from "../../lib/postgres/connect.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 
 const CONTRACT = `create table t (
     code text not null,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { checkClock } from "../../extract/check_clock.ts";
 import { StageError } from "../../lib/errors.ts";
 import { openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 const NOW = Date.parse("2026-05-04T03:02:01Z");
 const MINUTE_MS = 60_000;

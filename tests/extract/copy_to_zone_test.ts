@@ -5,7 +5,7 @@ import { CSV_ROW_BYTES_MAX } from "../../lib/csv/csv_row.ts";
 import { StageError } from "../../lib/errors.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 
 Deno.test("copyToZone() writes a file and returns its rows, bytes and checksum", async () => {
   const folder = await Deno.makeTempDir();

@@ -10,8 +10,8 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 /** A source of one table, and its contract. */
 function openWith(table: string): Promise<Platform> {

@@ -5,16 +5,16 @@ import { manifestKey } from "../../lib/batches/batch_log.ts";
 import { type IngestionManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { ingestionManifest, shipped } from "../harness/manifests.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import {
   decodeManifest,
   encodeManifest,

@@ -5,8 +5,8 @@ import { StageError } from "../../lib/errors.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 import { somebodyWaits } from "./waiting_sessions.ts";
 
 /**

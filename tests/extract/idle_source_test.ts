@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { manifestKey } from "../../lib/batches/batch_log.ts";
-import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../harness/servers/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { openClient, settingsOf } from "../harness/postgres.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient, settingsOf } from "../harness/servers/postgres.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { withStatements } from "../pipeline/bad_input/bad_input.ts";
 import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
-import type { TestDatabase } from "../harness/postgres.ts";
+import type { TestDatabase } from "../harness/servers/postgres.ts";
 
 /** The contract that tables are compared with. */
 export const CONTRACT = parseContract(`create table item (

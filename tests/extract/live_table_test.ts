@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readLiveTables } from "../../extract/live_table.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 import { itemSql, read } from "./item_table.ts";
 
 const FITTING: [name: string, changed: Record<string, string | null>][] = [

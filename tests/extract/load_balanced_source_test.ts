@@ -6,13 +6,13 @@ import {
   DATABASE,
   inServerFolder,
   makeStandby,
-} from "../harness/cluster.ts";
+} from "../harness/servers/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
-import { openPooler, testPooler } from "../harness/pgbouncer.ts";
+import { openPooler, testPooler } from "../harness/servers/pgbouncer.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient, settingsOf } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { startSpreadProxy } from "../harness/spread_proxy.ts";
+import { openClient, settingsOf } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
+import { startSpreadProxy } from "../harness/servers/spread_proxy.ts";
 
 /** Lets a platform reach its source by another port. */
 function by(platform: Platform, port: number): PostgresSettings {

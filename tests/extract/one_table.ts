@@ -4,7 +4,7 @@ import { connect } from "../../lib/postgres/connect.ts";
 import type { Connection } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 
 /** A contract of one table with an integer key. */
 export const INTEGER = `create table t (

@@ -8,7 +8,7 @@ import {
 } from "../../extract/guest_transaction.ts";
 import { ReaderPool } from "../../extract/reader_pool.ts";
 import { execute } from "../harness/platform.ts";
-import { openClient, openTestDatabase } from "../harness/postgres.ts";
+import { openClient, openTestDatabase } from "../harness/servers/postgres.ts";
 import { somebodyWaits } from "./waiting_sessions.ts";
 
 const GUEST = { version: 14, schema: "public", lockTimeoutMs: 500 };

@@ -4,7 +4,11 @@ import { StageError } from "../../lib/errors.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { examine } from "../../operate/examine.ts";
 import { changedZones } from "../harness/changed_zone.ts";
-import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../harness/servers/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import {
   execute,
@@ -12,9 +16,9 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { openPooler, testPooler } from "../harness/pgbouncer.ts";
-import { openTestDatabase, settingsOf } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openPooler, testPooler } from "../harness/servers/pgbouncer.ts";
+import { openTestDatabase, settingsOf } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const ITEM = `create table item (
     item_id integer not null,

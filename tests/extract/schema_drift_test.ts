@@ -3,7 +3,7 @@ import { readLiveTables } from "../../extract/live_table.ts";
 import { StageError } from "../../lib/errors.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 import { CONTRACT, itemSql, read } from "./item_table.ts";
 
 const REFUSED: [name: string, statements: string[], message: string][] = [

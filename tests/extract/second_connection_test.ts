@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { SecondConnection } from "../../extract/second_connection.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { type Connection, queryRow } from "../../lib/postgres/postgres.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
-import { startSpreadProxy } from "../harness/spread_proxy.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
+import { startSpreadProxy } from "../harness/servers/spread_proxy.ts";
 
 Deno.test("SecondConnection.use() reconnects after its server has vanished silently", async () => {
   await using database = await openTestDatabase();

@@ -11,7 +11,7 @@ import {
   openClient,
   openTestDatabase,
   type TestDatabase,
-} from "../harness/postgres.ts";
+} from "../harness/servers/postgres.ts";
 
 function open(
   { settings }: TestDatabase,

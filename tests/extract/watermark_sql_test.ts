@@ -6,9 +6,9 @@ import {
   writerSql,
 } from "../../extract/watermark_sql.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { openPlatform } from "../harness/platform.ts";
-import { openClient, openTestDatabase } from "../harness/postgres.ts";
+import { openClient, openTestDatabase } from "../harness/servers/postgres.ts";
 import { INTEGER } from "./one_table.ts";
 
 Deno.test("toRanges() joins consecutive ids, in order, each once", () => {

@@ -12,7 +12,7 @@ import {
 } from "./manifests.ts";
 import type { Platform } from "./platform.ts";
 import { execute } from "./platform.ts";
-import { fillSmall, insertOrder } from "./small_source.ts";
+import { fillSmall, insertOrder } from "./companies/small_source.ts";
 import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 /**

@@ -23,8 +23,8 @@ import {
   openTestDatabase,
   sharedTemplate,
   type TestDatabase,
-} from "./postgres.ts";
-import { BUCKET } from "./s3.ts";
+} from "./servers/postgres.ts";
+import { BUCKET } from "./servers/s3.ts";
 import { SQL_DIRECTORY } from "./sql_directory.ts";
 
 /** Where a test keeps its zones. */

@@ -1,6 +1,6 @@
-import { type Cluster, DATABASE } from "./cluster.ts";
+import { type Cluster, DATABASE } from "./servers/cluster.ts";
 import type { Platform } from "./platform.ts";
-import { settingsOf } from "./postgres.ts";
+import { settingsOf } from "./servers/postgres.ts";
 
 /** Points a platform to a cluster as its source; returns it as it reads there. */
 export function reading(platform: Platform, cluster: Cluster): Platform {

@@ -9,7 +9,7 @@ import { tableRowsSql } from "../../transform/tables/table_state.ts";
 import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "./manifests.ts";
 import type { Platform } from "./platform.ts";
-import { openTestDatabase, type TestDatabase } from "./postgres.ts";
+import { openTestDatabase, type TestDatabase } from "./servers/postgres.ts";
 
 /**
  * Rebuilds the processed zone from the ingestion zone and the warehouse from

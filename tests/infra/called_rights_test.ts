@@ -6,9 +6,13 @@ import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openTestS3 } from "../harness/s3.ts";
-import { nameShop, SALE_SOURCE, saleProject } from "../harness/sale_company.ts";
-import { StoreClock } from "../harness/store_clock.ts";
+import { openTestS3 } from "../harness/servers/s3.ts";
+import {
+  nameShop,
+  SALE_SOURCE,
+  saleProject,
+} from "../harness/companies/sale_company.ts";
+import { StoreClock } from "../harness/servers/store_clock.ts";
 import { leaveUploadOpen } from "../simulator/leave_upload_open.ts";
 import { CALLED, type Kind, kindOf, type ZoneRights } from "./called_rights.ts";
 import { type S3Call, s3Rights } from "./s3_actions.ts";

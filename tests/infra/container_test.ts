@@ -4,7 +4,7 @@ import { startPostgresServer } from "../../embedded/postgres_server.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { openClient } from "../harness/postgres.ts";
+import { openClient } from "../harness/servers/postgres.ts";
 
 const project = platformDirectory();
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { platformDirectory } from "../../lib/platform_directory.ts";
-import { CertificateAuthority } from "../harness/certificates.ts";
+import { CertificateAuthority } from "../harness/servers/certificates.ts";
 import { freePort } from "../../embedded/free_port.ts";
 import { Moto } from "./moto.ts";
 

@@ -4,8 +4,8 @@ import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { openTestS3 } from "../harness/s3.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openTestS3 } from "../harness/servers/s3.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { accessDenied, startStoreProxy } from "./store_proxy.ts";
 
 /** The keys that the ingestion bucket's policy lets be replaced. */

@@ -6,7 +6,7 @@ import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { settingsOf } from "../harness/postgres.ts";
+import { settingsOf } from "../harness/servers/postgres.ts";
 
 Deno.test("init takes no column for not null whose older rows may break that", () =>
   inFolder(async (folder) => {

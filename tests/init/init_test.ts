@@ -5,7 +5,11 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { openPooler, type PoolMode, testPooler } from "../harness/pgbouncer.ts";
+import {
+  openPooler,
+  type PoolMode,
+  testPooler,
+} from "../harness/servers/pgbouncer.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 
 /** A company that nothing here was made for. */

@@ -8,7 +8,7 @@ import { connect } from "../../lib/postgres/connect.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { lintSql } from "../../tools/sql_style.ts";
 import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 
 /** A video library: each table says when its rows were last changed. */
 const LIBRARY = `

@@ -7,7 +7,10 @@ import {
   checkLedgerFollowsLake,
   newestEntry,
 } from "../../lib/warehouse/ledger.ts";
-import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+import {
+  openTestDatabase,
+  type TestDatabase,
+} from "../harness/servers/postgres.ts";
 import { enterBatches } from "../../load/write_ledger.ts";
 
 const FILE = { bytes: 1, rows: 5, sha256: "" };

@@ -10,9 +10,9 @@ import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { makePlan } from "../../operate/plan.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { smallProject } from "../harness/small_project.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { smallProject } from "../harness/companies/small_project.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 Deno.test("load() names the missing setting", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });

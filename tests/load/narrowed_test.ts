@@ -3,7 +3,7 @@ import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 /** Types that somebody gave columns of tables that hold rows. */
 const NARROWED: readonly {

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { dimensionSql, smallProject } from "../harness/small_project.ts";
+import {
+  dimensionSql,
+  smallProject,
+} from "../harness/companies/small_project.ts";
 
 const SOURCE =
   "create table item (item_id integer primary key, title text not null);";

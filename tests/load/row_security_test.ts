@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { verify } from "../../verify/verify.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 Deno.test("load and verify refuse a table whose row security hides rows from them", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });

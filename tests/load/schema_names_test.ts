@@ -6,7 +6,7 @@ import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 const SOURCE = "create table item (id integer primary key, other integer);";
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resync } from "../../operate/resync.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 for (const parent of ["fact_payment", "dim_staff", "dim_staff_closed"]) {
   Deno.test(`load and both rebuilds refuse a table that inherits from ${parent}, and don't touch its rows`, async () => {

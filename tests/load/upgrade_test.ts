@@ -3,11 +3,11 @@ import type pg from "pg";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import { migrate } from "../../load/tables/migrate.ts";
-import { readCatalogue } from "../harness/catalogue.ts";
+import { readCatalogue } from "../harness/readers/catalogue.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
-import { RETIRED_MIGRATIONS } from "../harness/retired_migrations.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
+import { RETIRED_MIGRATIONS } from "../harness/companies/retired_migrations.ts";
 
 /** What commit 76ac4e6 wrote down of its migrations, as `trimmed` has them. */
 const APPLIED: Readonly<Record<string, string>> = {

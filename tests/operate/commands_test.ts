@@ -10,7 +10,7 @@ import { parseInterval } from "../../operate/run_stages.ts";
 import { main as status } from "../../operate/status.ts";
 import { main as transform } from "../../transform/main.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 interface TestIo extends ProcessIo {

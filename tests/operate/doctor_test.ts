@@ -17,7 +17,7 @@ import {
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { withEnv } from "../harness/with_env.ts";
 

@@ -6,7 +6,7 @@ import { main as planTask, makePlan } from "../../operate/plan.ts";
 import { runOnce } from "../../operate/run_stages.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { smallProject } from "../harness/small_project.ts";
+import { smallProject } from "../harness/companies/small_project.ts";
 import { taskEnv } from "../harness/task.ts";
 
 const SOURCE = `create table item (

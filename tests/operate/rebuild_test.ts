@@ -6,23 +6,23 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { processedManifest } from "../harness/manifests.ts";
-import { assertSame, History } from "../harness/oracle.ts";
+import { assertSame, History } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { RandomWriters } from "../harness/random_writers.ts";
-import { readPublished } from "../harness/read_published.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { RandomWriters } from "../harness/companies/random_writers.ts";
+import { readPublished } from "../harness/readers/read_published.ts";
 import {
   assertFreshlyLoaded,
   checksums,
   tableTexts,
 } from "../harness/rebuild.ts";
 import { newSeed } from "../harness/seed.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
 const BATCHES = 9;

@@ -5,15 +5,15 @@ import { runForever } from "../../operate/run_stages.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { runSmallHistory } from "../harness/damage.ts";
 import { doctorManifest } from "../harness/manifests.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { History, openLake } from "../harness/oracle.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { History, openLake } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 const ROUNDS_MAX = 200;
 const EVERY_MS = 300;

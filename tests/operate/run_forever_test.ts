@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { runForever } from "../../operate/run_stages.ts";
 import { openPlatform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 const HOUR_MS = 3_600_000;
 const PATIENCE_MS = 60_000;

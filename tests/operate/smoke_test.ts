@@ -6,7 +6,7 @@ import { runForever } from "../../operate/run_stages.ts";
 import { smoke } from "../../operate/smoke.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openPlatform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 const SMOKE_ROWS = "select design_id from design where design_id < 0";
 

@@ -23,8 +23,8 @@ import {
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { smallProject } from "../harness/small_project.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { smallProject } from "../harness/companies/small_project.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { taskEnv } from "../harness/task.ts";
 
 type Command = (args: readonly string[], io?: ProcessIo) => Promise<number>;

@@ -10,11 +10,11 @@ import {
   LaidOutPackage,
   RunningFunction,
 } from "../../package/running_function.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { TestSecretsManager } from "../harness/secrets_manager.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { TestSecretsManager } from "../harness/servers/secrets_manager.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { functionEnvironment } from "../harness/function_environment.ts";
 
 const TOKEN = "a-token-of-the-tests";

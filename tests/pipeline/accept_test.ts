@@ -11,11 +11,11 @@ import { main as transformTask } from "../../transform/main.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
-import { readCatalogue } from "../harness/catalogue.ts";
+import { readCatalogue } from "../harness/readers/catalogue.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { doctorManifest, processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 import { taskEnv } from "../harness/task.ts";
 
 const SOURCE = `create table item (

@@ -5,16 +5,19 @@ import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { resync } from "../../operate/resync.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { BUCKET } from "../harness/s3.ts";
-import { dimensionSql, smallProject } from "../harness/small_project.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { BUCKET } from "../harness/servers/s3.ts";
+import {
+  dimensionSql,
+  smallProject,
+} from "../harness/companies/small_project.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 const LOT = `create table lot (
     lot_id integer not null,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { History, openLake } from "../harness/oracle.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { History, openLake } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 /** A value that no model can read, in one row. */
 interface BadRow {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { exitCode, StageError } from "../../lib/errors.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { type State, warehouseState } from "../harness/oracle.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { type State, warehouseState } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { visible } from "../harness/visible.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
+import { visible } from "../harness/readers/visible.ts";
 import {
   type Fault,
   type S3Proxy,

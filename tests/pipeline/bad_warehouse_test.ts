@@ -11,12 +11,12 @@ import {
   DATABASE,
   inServerFolder,
   makeStandby,
-} from "../harness/cluster.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { warehouseState } from "../harness/oracle.ts";
+} from "../harness/servers/cluster.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { warehouseState } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient, settingsOf } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient, settingsOf } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { LOAD_SETTINGS } from "../../lib/warehouse/warehouse_settings.ts";
 
 /** How long load leaves its connection idle, beyond the limit. */

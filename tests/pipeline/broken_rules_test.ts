@@ -3,9 +3,12 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { processedManifest } from "../harness/manifests.ts";
-import { openLake, zoneKeys } from "../harness/oracle.ts";
+import { openLake, zoneKeys } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { dimensionSql, smallProject } from "../harness/small_project.ts";
+import {
+  dimensionSql,
+  smallProject,
+} from "../harness/companies/small_project.ts";
 import { joinedProject, rowsOf, SOURCE } from "./joined_items.ts";
 
 const ITEMS = "select item_id, title from dim_item where to_batch is null";

@@ -3,17 +3,17 @@ import { extract } from "../../extract/extract.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { transform } from "../../transform/transform.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import {
   assertSame,
   History,
   sourceState,
   warehouseState,
   zoneKeys,
-} from "../harness/oracle.ts";
+} from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openTestDatabase, settingsOf } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openTestDatabase, settingsOf } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 /** Six batches of changes, extracted only. */
 async function extractSix(platform: Platform): Promise<History> {

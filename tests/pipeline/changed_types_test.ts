@@ -9,8 +9,8 @@ import {
   dimensionSql,
   projectOf,
   smallProject,
-} from "../harness/small_project.ts";
-import { insertOrder } from "../harness/small_source.ts";
+} from "../harness/companies/small_project.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 import { columnsOf, editedSql, WAYS, withTwoBatches } from "./edited_models.ts";
 
 Deno.test("load() names another owner's view that prevents a wider column", () =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { verify } from "../../verify/verify.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
 

@@ -19,7 +19,7 @@ import {
   lakeStates,
   openLake,
   warehouseHistory,
-} from "../harness/oracle.ts";
+} from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
@@ -27,8 +27,8 @@ import {
   PROJECT_SQL,
 } from "../harness/platform.ts";
 import { assertFreshlyLoaded } from "../harness/rebuild.ts";
-import { changeSmall, fillSmall } from "../harness/small_source.ts";
-import { StoreClock } from "../harness/store_clock.ts";
+import { changeSmall, fillSmall } from "../harness/companies/small_source.ts";
+import { StoreClock } from "../harness/servers/store_clock.ts";
 
 const BATCHES = 40;
 const FAN_OUT = 3;

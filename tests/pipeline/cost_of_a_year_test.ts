@@ -4,9 +4,13 @@ import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { ConnectionPool } from "../../lib/postgres/connection_pool.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone/zone.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { nameShop, SALE_SOURCE, saleProject } from "../harness/sale_company.ts";
+import {
+  nameShop,
+  SALE_SOURCE,
+  saleProject,
+} from "../harness/companies/sale_company.ts";
 
 /** What runs ask is counted in the last batches: a round of merges. */
 const COUNTED = 10;

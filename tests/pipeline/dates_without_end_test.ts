@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { smallProject } from "../harness/small_project.ts";
+import { smallProject } from "../harness/companies/small_project.ts";
 
 Deno.test("a date that may be infinite is carried as text, and cast by its model", async () => {
   const sql = await smallProject({

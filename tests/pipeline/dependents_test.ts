@@ -3,15 +3,15 @@ import { query, queryRow, serverName } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
 import {
   dimensionSql,
   HISTORY_SQL,
   smallProject,
-} from "../harness/small_project.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+} from "../harness/companies/small_project.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 /** What others may make that depends on our tables, and a proof of it. */
 const DEPENDENTS: Readonly<Record<string, readonly string[]>> = {

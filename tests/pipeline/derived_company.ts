@@ -3,7 +3,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 export const CONTRACT = `create table shop (
     shop_id integer not null,

@@ -5,7 +5,7 @@ import { wantedSchema } from "../../load/tables/wanted_schema.ts";
 import { makePlan } from "../../operate/plan.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 import {
   assertSame,
   CONTRACT,

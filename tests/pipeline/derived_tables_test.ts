@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
-import { readCatalogue } from "../harness/catalogue.ts";
+import { readCatalogue } from "../harness/readers/catalogue.ts";
 import { execute } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 import { assertSame, FILES, rowsOf, withCompany } from "./derived_company.ts";
 
 Deno.test("a company of only a contract and models goes through insert, update, delete, verify and rebuild", () =>

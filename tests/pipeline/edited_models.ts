@@ -9,7 +9,7 @@ import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 /** The project's SQL with edits: file, what is there, what takes its place. */

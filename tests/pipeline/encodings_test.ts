@@ -3,11 +3,11 @@ import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { examine } from "../../operate/examine.ts";
 import { verify } from "../../verify/verify.ts";
-import { companyOf } from "../harness/company_of.ts";
-import { HOSTILE_TEXTS } from "../harness/hostile_texts.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
+import { HOSTILE_TEXTS } from "../harness/companies/hostile_texts.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient, testPostgresUrl } from "../harness/postgres.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { openClient, testPostgresUrl } from "../harness/servers/postgres.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 import { differences } from "../harness/repair.ts";
 
 const SQL = companyOf(`create table person (

@@ -3,7 +3,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 const SOURCE = "create table item (id integer primary key, name text);\n";
 

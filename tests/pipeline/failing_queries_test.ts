@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { dimensionSql, smallProject } from "../harness/small_project.ts";
+import {
+  dimensionSql,
+  smallProject,
+} from "../harness/companies/small_project.ts";
 import { joinedProject, rowsOf, SOURCE } from "./joined_items.ts";
 
 Deno.test("a row model that multiplies its rows by a list of values is refused", async () => {

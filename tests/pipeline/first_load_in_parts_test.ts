@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
 /** The tables, the smallest first, each with the model that shows it. */

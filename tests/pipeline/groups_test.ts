@@ -20,13 +20,13 @@ import {
   openLake,
   type State,
   warehouseHistory,
-} from "../harness/oracle.ts";
+} from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import {
   changeSmall,
   fillSmall,
   insertOrder,
-} from "../harness/small_source.ts";
+} from "../harness/companies/small_source.ts";
 
 const BATCHES = 24;
 const ONE_BY_ONE = { batchesMin: 1000 };

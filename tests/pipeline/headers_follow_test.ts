@@ -7,7 +7,7 @@ import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { dimensionSql, projectOf } from "../harness/small_project.ts";
+import { dimensionSql, projectOf } from "../harness/companies/small_project.ts";
 
 const SOURCE = `create table item (item_id integer primary key,
   code text not null, price integer);`;

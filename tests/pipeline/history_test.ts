@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { shipped } from "../harness/manifests.ts";
-import { History, zoneKeys } from "../harness/oracle.ts";
+import { History, zoneKeys } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`the pipeline keeps the history of every row, on ${zones}`, async () => {

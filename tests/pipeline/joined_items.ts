@@ -4,7 +4,7 @@ import {
   dimensionSql,
   HISTORY_SQL,
   smallProject,
-} from "../harness/small_project.ts";
+} from "../harness/companies/small_project.ts";
 
 export const SOURCE = `create table item (
     item_id integer not null,

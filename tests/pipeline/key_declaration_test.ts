@@ -4,17 +4,17 @@ import { query } from "../../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 /** A table whose key is declared differently from some batch on. */
 interface Redeclared {

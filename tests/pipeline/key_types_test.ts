@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 
 /** Live types of keys, each with three values that are not the same. */

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { examine } from "../../operate/examine.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import {
   openClient,
   settingsOf,
   testPostgresUrl,
-} from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+} from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 /** Limits of a database that load lifts, or that don't concern it. */
 const LIFTED = [

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { fillSource } from "../../demo/fill.ts";
 import { runTraffic } from "../../demo/traffic.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { History, sourceState, warehouseState } from "../harness/oracle.ts";
+import {
+  History,
+  sourceState,
+  warehouseState,
+} from "../harness/readers/oracle.ts";
 import { openPlatform } from "../harness/platform.ts";
 
 const BATCHES = 8;

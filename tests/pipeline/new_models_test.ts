@@ -6,7 +6,7 @@ import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 const SOURCE =
   `create table place (id integer not null, name text, primary key (id));

@@ -8,7 +8,7 @@ import {
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 
 const SQL = readProjectSql(
-  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+  fileURLToPath(new URL("../harness/companies/other_company", import.meta.url)),
 );
 const SOURCE = `
   create table stock (warehouse_code varchar(20), item_number integer,

@@ -3,10 +3,10 @@ import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 Deno.test("a column that users added keeps its default", async () => {
   await using platform = await openPlatform();

@@ -12,13 +12,13 @@ import {
   DATABASE,
   inServerFolder,
   makeStandby,
-} from "../harness/cluster.ts";
-import { openWarehouse } from "../harness/dashboard.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { openPooler, testPooler } from "../harness/pgbouncer.ts";
+} from "../harness/servers/cluster.ts";
+import { openWarehouse } from "../harness/browser/dashboard.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { openPooler, testPooler } from "../harness/servers/pgbouncer.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient, settingsOf } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient, settingsOf } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const DOUBLE_LOADS = 5;
 const HEARD_MS_MAX = 30_000;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { freePort } from "../../embedded/free_port.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 
 function eventsOf(task: Task): Record<string, unknown>[] {

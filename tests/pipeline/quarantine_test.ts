@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 async function quarantined(platform: Platform): Promise<string[]> {
   const rows = await query(

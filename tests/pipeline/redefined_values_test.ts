@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { changedZones } from "../harness/changed_zone.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 const SQL = companyOf(`create table thing (

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { ConfigError, exitCode, StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { copyFolder } from "../harness/cluster.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { copyFolder } from "../harness/servers/cluster.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
-import { openClient, openTestDatabase } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { visible } from "../harness/visible.ts";
+import { openClient, openTestDatabase } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
+import { visible } from "../harness/readers/visible.ts";
 
 Deno.test("extract() stops at a mass delete without --allow-mass-delete", async () => {
   await using platform = await openPlatform();

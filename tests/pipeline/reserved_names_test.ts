@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { smallProject } from "../harness/small_project.ts";
+import { smallProject } from "../harness/companies/small_project.ts";
 
 const SOURCE = `create table sale (
     how text not null,

@@ -8,7 +8,7 @@ import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 /** Orders in two schemas, with other columns, types and partitions. */
 const SHOP = `

@@ -1,10 +1,14 @@
 import { join } from "node:path";
-import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../harness/servers/cluster.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
+import { openClient } from "../harness/servers/postgres.ts";
 import { reading } from "../harness/reading.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 /** The longest that PostgreSQL allows: what it hasn't flushed, a crash loses. */
 const SETTINGS = { wal_writer_delay: "10s" };

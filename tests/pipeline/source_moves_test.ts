@@ -9,14 +9,14 @@ import {
   inServerFolder,
   makeRestored,
   makeStandby,
-} from "../harness/cluster.ts";
+} from "../harness/servers/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { History, warehouseState } from "../harness/oracle.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { History, warehouseState } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
+import { openClient } from "../harness/servers/postgres.ts";
 import { reading } from "../harness/reading.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const WAIT_TRIES_MAX = 600;
 const WAIT_MS = 20;

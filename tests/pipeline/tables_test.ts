@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { ingestionManifest, shipped } from "../harness/manifests.ts";
-import { History } from "../harness/oracle.ts";
+import { History } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 /** Versions of facts and dimensions that a batch brought, by table. */
 async function broughtBy(

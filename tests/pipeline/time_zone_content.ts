@@ -6,13 +6,13 @@
 import { fileURLToPath } from "node:url";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
-import { History, warehouseState } from "../harness/oracle.ts";
+import { History, warehouseState } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const zone = Deno.env.get("TZ") ?? "UTC";
 const OTHER_SQL = readProjectSql(
-  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+  fileURLToPath(new URL("../harness/companies/other_company", import.meta.url)),
 );
 const OTHER_SOURCE = `
   create table stock (warehouse_code text, item_number integer,

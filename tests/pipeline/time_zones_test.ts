@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { platformDirectory } from "../../lib/platform_directory.ts";
-import { testPostgresUrl } from "../harness/postgres.ts";
+import { testPostgresUrl } from "../harness/servers/postgres.ts";
 
 /** What the stages make in a process of that time zone. */
 async function contentIn(zone: string): Promise<unknown> {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { verify } from "../../verify/verify.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 const SOURCE = "create table shift (id integer primary key, starts text);";
 const HEADER = "-- Key: id.\n-- Times of day: starts.\n\n";

@@ -4,7 +4,7 @@ import type pg from "pg";
 import { copyIn } from "../../lib/postgres/copy.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
-import { History } from "../harness/oracle.ts";
+import { History } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 

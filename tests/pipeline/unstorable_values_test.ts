@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { HISTORY_SQL, smallProject } from "../harness/small_project.ts";
+import {
+  HISTORY_SQL,
+  smallProject,
+} from "../harness/companies/small_project.ts";
 
 const SOURCE = `create table message (
     message_id integer not null,

@@ -6,8 +6,8 @@ import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { projectOf, smallProject } from "../harness/small_project.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { projectOf, smallProject } from "../harness/companies/small_project.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 import { columnsOf, editedSql, WAYS, withTwoBatches } from "./edited_models.ts";
 
 /** Another name for units_sold, in the model and its header. */

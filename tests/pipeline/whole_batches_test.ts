@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { sourceState } from "../harness/oracle.ts";
+import { sourceState } from "../harness/readers/oracle.ts";
 import {
   assertSame,
   History,
   warehouseState,
   zoneKeys,
-} from "../harness/oracle.ts";
+} from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
 for (const zones of ZONE_KINDS) {

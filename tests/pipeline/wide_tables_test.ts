@@ -8,7 +8,7 @@ import {
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
 

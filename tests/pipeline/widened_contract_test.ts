@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { WIDENED, widenedSql } from "../harness/widened_sql.ts";
-import { smallProject } from "../harness/small_project.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { WIDENED, widenedSql } from "../harness/companies/widened_sql.ts";
+import { smallProject } from "../harness/companies/small_project.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 Deno.test("a column added to the contract is null in older versions, and right in later ones", async () => {
   await using platform = await openPlatform();

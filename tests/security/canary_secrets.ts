@@ -6,7 +6,7 @@ import {
   type Platform,
   type ZoneKind,
 } from "../harness/platform.ts";
-import { BUCKET } from "../harness/s3.ts";
+import { BUCKET } from "../harness/servers/s3.ts";
 import { taskEnv } from "../harness/task.ts";
 
 const ODD = "/@:#?&=+ '\"\\%20$ü";

@@ -5,9 +5,13 @@ import { findServerUser } from "../../embedded/server_user.ts";
 import { StageError } from "../../lib/errors.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
-import { CertificateAuthority } from "../harness/certificates.ts";
-import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
-import { settingsOf } from "../harness/postgres.ts";
+import { CertificateAuthority } from "../harness/servers/certificates.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../harness/servers/cluster.ts";
+import { settingsOf } from "../harness/servers/postgres.ts";
 
 /** Whom the server lets in, and by what. */
 const RULES = `hostssl all certified all cert

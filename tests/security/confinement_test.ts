@@ -15,8 +15,8 @@ import {
   ZONE_KINDS,
   type ZoneKind,
 } from "../harness/platform.ts";
-import { BUCKET } from "../harness/s3.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { BUCKET } from "../harness/servers/s3.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 /** What DuckDB says of what it may not reach, or doesn't have. */
 const REFUSED =

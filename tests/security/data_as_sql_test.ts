@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
-import { HOSTILE_TEXTS } from "../harness/hostile_texts.ts";
-import { History, openLake } from "../harness/oracle.ts";
+import { HOSTILE_TEXTS } from "../harness/companies/hostile_texts.ts";
+import { History, openLake } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 const FIRST_ID = 1000;
 const SHOWN_CHARACTERS = 40;

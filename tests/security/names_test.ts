@@ -5,16 +5,16 @@ import { quoteName } from "../../lib/sql/quote.ts";
 import { resync } from "../../operate/resync.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { History } from "../harness/oracle.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
+import { History } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, SOURCE_SQL } from "../harness/platform.ts";
 import {
   openClient,
   settingsOf,
   testPostgresUrl,
-} from "../harness/postgres.ts";
-import { smallProject } from "../harness/small_project.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+} from "../harness/servers/postgres.ts";
+import { smallProject } from "../harness/companies/small_project.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const SCHEMA = `We"ird 'Schema; --$$ \\`;
 const FOLDERS = [

@@ -4,7 +4,7 @@ import { platformDirectory } from "../../lib/platform_directory.ts";
 import { copyProject } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 
 /** Tools of who develops: servers, tests, benchmarks. */

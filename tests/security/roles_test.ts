@@ -6,11 +6,15 @@ import { quoteText } from "../../lib/sql/quote.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
-import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../harness/servers/cluster.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient, settingsOf } from "../harness/postgres.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { openClient, settingsOf } from "../harness/servers/postgres.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 const WAREHOUSE = "warehouse";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execute } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { Task } from "../harness/task.ts";
 import { startS3Proxy } from "../lib/zone/s3_proxy.ts";
 import {

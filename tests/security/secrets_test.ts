@@ -6,7 +6,7 @@ import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 import { Task } from "../harness/task.ts";
 import {
   assertNoLeak,

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { findPostgres } from "../../embedded/postgres_binaries.ts";
 import { findServerUser } from "../../embedded/server_user.ts";
-import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../harness/servers/cluster.ts";
 import { Task } from "../harness/task.ts";
 
 /** Each task that connects to a server; those for ever are asked to stop. */

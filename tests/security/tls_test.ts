@@ -8,15 +8,19 @@ import { connect } from "../../lib/postgres/connect.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../../lib/settings/config.ts";
 import { openZone } from "../../lib/zone/zone.ts";
-import { CertificateAuthority } from "../harness/certificates.ts";
-import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
+import { CertificateAuthority } from "../harness/servers/certificates.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../harness/servers/cluster.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { openPlatform } from "../harness/platform.ts";
-import { settingsOf } from "../harness/postgres.ts";
-import { openTestS3 } from "../harness/s3.ts";
-import { fillSmall } from "../harness/small_source.ts";
-import { startTlsProxy } from "../harness/tls_proxy.ts";
+import { settingsOf } from "../harness/servers/postgres.ts";
+import { openTestS3 } from "../harness/servers/s3.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
+import { startTlsProxy } from "../harness/servers/tls_proxy.ts";
 
 const NAMES = "DNS:localhost";
 

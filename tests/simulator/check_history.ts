@@ -22,7 +22,7 @@ import {
   unreadableKeys,
   warehouseHistory,
   warehouseState,
-} from "../harness/oracle.ts";
+} from "../harness/readers/oracle.ts";
 import type { Platform } from "../harness/platform.ts";
 import { csvRecords } from "./csv_records.ts";
 import type { Truth } from "./truth.ts";

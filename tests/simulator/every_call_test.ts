@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import type { StageContext } from "../../lib/stage.ts";
 import { transform } from "../../transform/transform.ts";
 import { copyTree } from "../harness/copy_project.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { nameShop, SALE_SOURCE, saleProject } from "../harness/sale_company.ts";
+import {
+  nameShop,
+  SALE_SOURCE,
+  saleProject,
+} from "../harness/companies/sale_company.ts";
 import { type FaultKind, SimulatedProcess } from "./simulated_process.ts";
 
 const MODELS = {

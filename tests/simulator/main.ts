@@ -10,7 +10,7 @@ import { fetchHttpfs } from "../../lib/duckdb/httpfs.ts";
 import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { ZONE_KINDS, type ZoneKind } from "../harness/platform.ts";
-import { openTestS3 } from "../harness/s3.ts";
+import { openTestS3 } from "../harness/servers/s3.ts";
 import { OTHER_COMPANY } from "./company/company.ts";
 import failedSeeds from "./failed_seeds.txt" with { type: "text" };
 import { simulate } from "./history.ts";

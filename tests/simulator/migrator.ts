@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { Random } from "../../demo/random.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { query, sqlState } from "../../lib/postgres/postgres.ts";
-import { openClient } from "../harness/postgres.ts";
+import { openClient } from "../harness/servers/postgres.ts";
 import type { MigratedTable } from "./simulated_company.ts";
 
 const WATCH_MS = 25;

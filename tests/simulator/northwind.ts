@@ -1,7 +1,7 @@
 import { exampleOf } from "../../demo/examples.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { NORTHWIND } from "../examples/northwind.ts";
-import { contractTables } from "../harness/contract_tables.ts";
+import { contractTables } from "../harness/companies/contract_tables.ts";
 import type { SimulatedCompany } from "./simulated_company.ts";
 
 const { files = [], sqlDirectory } = exampleOf("northwind");

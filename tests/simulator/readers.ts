@@ -1,10 +1,10 @@
 import type { Client } from "pg";
 import { sqlState } from "../../lib/postgres/postgres.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { assertSame, warehouseState } from "../harness/oracle.ts";
+import { assertSame, warehouseState } from "../harness/readers/oracle.ts";
 import type { Platform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { readPublished } from "../harness/read_published.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { readPublished } from "../harness/readers/read_published.ts";
 import type { Truth } from "./truth.ts";
 
 const LOCK_TIMEOUT_MS = 50;

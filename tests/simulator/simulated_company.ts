@@ -1,7 +1,7 @@
 import type pg from "pg";
-import type { Company } from "../harness/company.ts";
+import type { Company } from "../harness/companies/company.ts";
 import type { ZoneKind } from "../harness/platform.ts";
-import type { WrittenTable } from "../harness/random_writers.ts";
+import type { WrittenTable } from "../harness/companies/random_writers.ts";
 
 /** What the source's owner does that the platform must refuse until repaired. */
 export interface Trouble {

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Random } from "../../demo/random.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { openClient } from "../harness/postgres.ts";
+import { openClient } from "../harness/servers/postgres.ts";
 import type { SimulatedCompany, Trouble } from "./simulated_company.ts";
 
 const LOCK_TIMEOUT_MS = 100;

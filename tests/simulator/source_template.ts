@@ -1,4 +1,4 @@
-import { makeTemplate } from "../harness/postgres.ts";
+import { makeTemplate } from "../harness/servers/postgres.ts";
 import type { SimulatedCompany } from "./simulated_company.ts";
 
 const made = new Map<SimulatedCompany, Promise<string>>();

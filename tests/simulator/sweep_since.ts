@@ -5,7 +5,7 @@ import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { openStageZone, type StageContext } from "../../lib/stage.ts";
 import { sweep, type SweepResult } from "../../sweep/sweep.ts";
 import { changedZones } from "../harness/changed_zone.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import type { Platform } from "../harness/platform.ts";
 
 /** So much older than what no manifest lists a sweep lets be. */

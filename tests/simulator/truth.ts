@@ -1,6 +1,6 @@
-import type { Company } from "../harness/company.ts";
+import type { Company } from "../harness/companies/company.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
-import { expectedState, type State } from "../harness/oracle.ts";
+import { expectedState, type State } from "../harness/readers/oracle.ts";
 import type { Platform } from "../harness/platform.ts";
 
 /** What the source held at each snapshot, and what follows for each batch. */

@@ -10,8 +10,8 @@ import {
 import { figuresSql } from "../../visualise/figures/figures_sql.ts";
 import { boardsOf } from "../../visualise/figures/subject_sql.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
-import { fillWarehouse } from "../harness/year_of_versions.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
+import { fillWarehouse } from "../harness/companies/year_of_versions.ts";
 
 /** Later than what a view shows of batches, and a check's findings. */
 const YOUNG = 12_000;

@@ -16,8 +16,8 @@ import {
   ZONE_KINDS,
 } from "../harness/platform.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { StoreClock } from "../harness/store_clock.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
+import { StoreClock } from "../harness/servers/store_clock.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 import { leaveUploadOpen } from "../simulator/leave_upload_open.ts";
 import {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 /** The oldest of 1.2 that can be installed from npm, and the newest of all. */
 const CLIENTS = [
@@ -101,7 +101,7 @@ async function runClient(version: string, ...args: string[]) {
       "--quiet",
       "--no-config",
       "--no-lock",
-      join(platformDirectory(), "tests/harness/lake_client.ts"),
+      join(platformDirectory(), "tests/harness/readers/lake_client.ts"),
       version,
       ...args,
     ],

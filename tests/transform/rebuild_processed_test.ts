@@ -7,7 +7,7 @@ import { publishLake } from "../../transform/lake/publish_lake.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "../harness/manifests.ts";
-import { openLake } from "../harness/oracle.ts";
+import { openLake } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
@@ -15,7 +15,7 @@ import {
   PROJECT_SQL,
 } from "../harness/platform.ts";
 import { checksums } from "../harness/rebuild.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const HOURS_13_MS = 13 * 3_600_000;
 

@@ -4,9 +4,9 @@ import { query } from "../../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "../harness/manifests.ts";
-import { assertMirrored } from "../harness/mirror.ts";
+import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 const HOURS_13_MS = 13 * 3_600_000;

@@ -8,8 +8,8 @@ import {
   type Rows,
   rowsOf,
   withoutNulls,
-} from "../harness/iceberg_readers.ts";
-import { lakeRows } from "../harness/lake_rows.ts";
+} from "../harness/readers/iceberg_readers.ts";
+import { lakeRows } from "../harness/readers/lake_rows.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import {
   execute,
@@ -18,10 +18,10 @@ import {
   PROJECT_SQL,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { changeSmall, fillSmall } from "../harness/small_source.ts";
+import { changeSmall, fillSmall } from "../harness/companies/small_source.ts";
 import { startTrino } from "../../embedded/trino_cluster.ts";
 import { type TrinoRows, trinoRows } from "../../embedded/trino_rest.ts";
-import { givenTrino } from "../harness/trino.ts";
+import { givenTrino } from "../harness/servers/trino.ts";
 
 const CATALOG = "iceberg";
 const MODELS = [...PROJECT_SQL.models, QUARANTINE_TABLE]

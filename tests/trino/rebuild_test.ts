@@ -8,10 +8,10 @@ import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
-import { everyVersion } from "../harness/every_version.ts";
+import { everyVersion } from "../harness/readers/every_version.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { processedManifest } from "../harness/manifests.ts";
-import { zoneKeys } from "../harness/oracle.ts";
+import { zoneKeys } from "../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
@@ -19,7 +19,7 @@ import {
   PROJECT_SQL,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { StoreClock } from "../harness/store_clock.ts";
+import { StoreClock } from "../harness/servers/store_clock.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 import {
   startTrino,
@@ -28,8 +28,8 @@ import {
 } from "../../embedded/trino_cluster.ts";
 import { COORDINATOR } from "../../embedded/trino_node.ts";
 import { trinoRows } from "../../embedded/trino_rest.ts";
-import { givenTrino, withTrino } from "../harness/trino.ts";
-import { WIDENED, widenedSql } from "../harness/widened_sql.ts";
+import { givenTrino, withTrino } from "../harness/servers/trino.ts";
+import { WIDENED, widenedSql } from "../harness/companies/widened_sql.ts";
 
 const WORKERS = ["worker-1", "worker-2"];
 const OLD_HOURS = 49;

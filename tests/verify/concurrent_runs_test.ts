@@ -8,11 +8,11 @@ import { runOnce } from "../../operate/run_stages.ts";
 import { verify } from "../../verify/verify.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { RandomWriters } from "../harness/random_writers.ts";
+import { openClient } from "../harness/servers/postgres.ts";
+import { RandomWriters } from "../harness/companies/random_writers.ts";
 import { differences } from "../harness/repair.ts";
 import { newSeed } from "../harness/seed.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { leftBehind } from "./left_behind.ts";
 
 const LIVE_VERIFICATIONS = 4;

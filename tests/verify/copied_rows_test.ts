@@ -6,7 +6,7 @@ import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { copiedRowsSql, copyRows } from "../../verify/copied_rows.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 
 Deno.test("copyRows() blames the folder of temporary files, not the server, for a file that it can't write", () =>
   inFolder(async (folder) => {

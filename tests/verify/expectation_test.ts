@@ -7,7 +7,7 @@ import {
   parseContract,
 } from "../../lib/project/contract.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
-import { NO_TABLE_HEADER } from "../harness/company_of.ts";
+import { NO_TABLE_HEADER } from "../harness/companies/company_of.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import {
   expectedRows,

@@ -1,5 +1,5 @@
 import { openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 export const REBUILD_WAREHOUSE = "./totesys rebuild warehouse";
 

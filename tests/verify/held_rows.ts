@@ -15,7 +15,7 @@ import {
   OPEN_IN_WAREHOUSE,
   readFromWarehouse,
 } from "../../verify/warehouse_rows.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase } from "../harness/servers/postgres.ts";
 
 export interface Engines {
   duckdb: DuckDb;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ProcessIo } from "../../lib/cli/command.ts";
 import { main } from "../../verify/main.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 Deno.test("./totesys verify exits with what it found", async () => {

@@ -4,7 +4,7 @@ import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 /** A column's type, a narrower one, and a value that only the first holds. */
 const NARROWED = [

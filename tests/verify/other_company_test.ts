@@ -5,12 +5,12 @@ import {
   readProjectSql,
 } from "../../lib/project/project_sql.ts";
 import { verify } from "../../verify/verify.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/companies/company_of.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
 
 const OTHER_SQL = readProjectSql(
-  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+  fileURLToPath(new URL("../harness/companies/other_company", import.meta.url)),
 );
 const OTHER_SOURCE = `
   create table stock (warehouse_code varchar(20), item_number integer,

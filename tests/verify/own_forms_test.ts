@@ -4,7 +4,10 @@ import { resync } from "../../operate/resync.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { differences, expectRepaired } from "../harness/repair.ts";
-import { HISTORY_SQL, smallProject } from "../harness/small_project.ts";
+import {
+  HISTORY_SQL,
+  smallProject,
+} from "../harness/companies/small_project.ts";
 
 const REBUILD_WAREHOUSE = "./totesys rebuild warehouse";
 const MAKE_TYPES = `

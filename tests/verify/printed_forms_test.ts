@@ -15,7 +15,7 @@ import {
   dimensionSql,
   HISTORY_SQL,
   smallProject,
-} from "../harness/small_project.ts";
+} from "../harness/companies/small_project.ts";
 
 /** Types that print values in a form of their own: a text, and another value. */
 const TYPES: Readonly<Record<string, readonly [given: string, other: string]>> =

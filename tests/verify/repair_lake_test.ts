@@ -8,7 +8,7 @@ import {
   expectRepaired,
   repairsNamed,
 } from "../harness/repair.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import {
   openFilled,
   REBUILD_BOTH,

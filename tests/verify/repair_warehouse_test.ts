@@ -9,7 +9,7 @@ import { verify } from "../../verify/verify.ts";
 import { changeUnseen } from "../harness/damage.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences, expectRepaired } from "../harness/repair.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 import {
   openFilled,
   REBUILD_BOTH,
@@ -254,7 +254,7 @@ Deno.test("verify() names the task that empties a placeholder that is referred t
 });
 
 const OTHER_SQL = readProjectSql(
-  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+  fileURLToPath(new URL("../harness/companies/other_company", import.meta.url)),
 );
 const OTHER_SOURCE = `
   create table stock (warehouse_code varchar(20), item_number integer,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { projectOf } from "../harness/companies/small_project.ts";
 
 /** A table of orders, with a key of this type. */
 function sourceSql(type: string): string {

@@ -4,7 +4,7 @@ import { runForever } from "../../operate/run_stages.ts";
 import { isVerificationDue } from "../../verify/verification.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall } from "../harness/companies/small_source.ts";
 
 const MS_PER_HOUR = 3_600_000;
 

@@ -13,7 +13,7 @@ import {
   ZONE_KINDS,
 } from "../harness/platform.ts";
 import { differences, doWhatItSays, repairsNamed } from "../harness/repair.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { leftBehind } from "./left_behind.ts";
 
 function comparison(

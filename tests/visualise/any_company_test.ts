@@ -4,7 +4,7 @@ import { makeCompanyFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { fillNorthwind, NORTHWIND } from "../examples/northwind.ts";
-import { assertAccessibleEverywhere } from "../harness/accessible.ts";
+import { assertAccessibleEverywhere } from "../harness/browser/accessible.ts";
 import {
   batchShown,
   card,
@@ -16,7 +16,7 @@ import {
   testPage,
   toggleTable,
   withoutStream,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 

@@ -6,7 +6,7 @@ import {
   open,
   Served,
   testPage,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute, type Platform } from "../harness/platform.ts";
 
 const BYTES_MAX = 10_000;

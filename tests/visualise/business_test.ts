@@ -7,9 +7,9 @@ import {
   Served,
   testPage,
   toggleTable,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 testPage(
   "a figure leads to its rows, and a row to the order's history",

@@ -12,9 +12,9 @@ import {
   tableRows,
   testPage,
   toggleTable,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 testPage("the keyboard moves over a chart's points to their rows", async () => {
   await using platform = await loaded();

@@ -5,9 +5,9 @@ import {
   open,
   Served,
   testPage,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 const TODAY = new Date().toISOString().slice(0, 10);
 

@@ -8,9 +8,9 @@ import {
   open,
   Served,
   testPage,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 // Places and sizes instead of pictures: a picture differs with each machine's
 // fonts, but how many parts a row has follows from the style sheet alone.

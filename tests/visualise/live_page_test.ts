@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { assertAccessibleEverywhere } from "../harness/accessible.ts";
+import { assertAccessibleEverywhere } from "../harness/browser/accessible.ts";
 import {
   batchShown,
   counted,
@@ -13,9 +13,9 @@ import {
   Served,
   testPage,
   withoutStream,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 import { duration } from "../../visualise/page/formats.js";
 
 testPage(

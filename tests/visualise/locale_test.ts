@@ -6,7 +6,7 @@ import {
   tableRows,
   testPage,
   toggleTable,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
 
 testPage(

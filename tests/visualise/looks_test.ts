@@ -5,7 +5,7 @@ import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import {
   assertAccessible,
   assertAccessibleEverywhere,
-} from "../harness/accessible.ts";
+} from "../harness/browser/accessible.ts";
 import {
   batchShown,
   loaded,
@@ -15,9 +15,9 @@ import {
   Served,
   testPage,
   toggleTable,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const TOKEN = "a-token-of-the-tests";
 

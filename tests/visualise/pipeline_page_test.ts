@@ -3,7 +3,7 @@ import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import type { StageState } from "../../visualise/live/stage_states.ts";
 import { transform } from "../../transform/transform.ts";
-import { assertAccessibleEverywhere } from "../harness/accessible.ts";
+import { assertAccessibleEverywhere } from "../harness/browser/accessible.ts";
 import {
   batchShown,
   loaded,
@@ -11,9 +11,9 @@ import {
   ordersShown,
   Served,
   testPage,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute, PROJECT_SQL } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 testPage("a page knows no age by a snapshot of the future", async () => {
   await using platform = await loaded();

@@ -5,11 +5,11 @@ import {
   openPage,
   Served,
   testPage,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { findNginx, startNginx } from "../harness/nginx.ts";
+import { findNginx, startNginx } from "../harness/servers/nginx.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 const nginx = findNginx();
 if (nginx === undefined) {

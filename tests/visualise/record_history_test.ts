@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { assertAccessibleEverywhere } from "../harness/accessible.ts";
+import { assertAccessibleEverywhere } from "../harness/browser/accessible.ts";
 import {
   batchShown,
   choose,
@@ -8,9 +8,9 @@ import {
   open,
   Served,
   testPage,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 testPage("what a record refers to has the name of its time", async () => {
   await using platform = await loaded();

@@ -8,9 +8,9 @@ import {
   openWarehouse,
   Served,
   withoutStream,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 const TOKEN = "a-token-of-the-tests";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { extract } from "../../extract/extract.ts";
 import { withFailureNote } from "../../lib/batches/failure_note.ts";
-import { assertAccessibleEverywhere } from "../harness/accessible.ts";
+import { assertAccessibleEverywhere } from "../harness/browser/accessible.ts";
 import {
   batchShown,
   loaded,
@@ -10,10 +10,13 @@ import {
   Served,
   testPage,
   toggleTable,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { dimensionSql, smallProject } from "../harness/small_project.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import {
+  dimensionSql,
+  smallProject,
+} from "../harness/companies/small_project.ts";
+import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const PHONE = { width: 390, height: 844 };
 const RENAMED = "alter table design rename to designs";

@@ -10,9 +10,9 @@ import {
   propertyOf,
   Served,
   testPage,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 /** Lets the page fetch what it needs to pass by moments. */
 async function prepareTrails(page: Page): Promise<void> {

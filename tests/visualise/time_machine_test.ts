@@ -12,9 +12,9 @@ import {
   tableRows,
   testPage,
   toggleTable,
-} from "../harness/dashboard.ts";
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 testPage(
   "the slider shows the past exactly, facts and dimensions",

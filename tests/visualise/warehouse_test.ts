@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
-import { loaded, openWarehouse, withoutStream } from "../harness/dashboard.ts";
+import {
+  loaded,
+  openWarehouse,
+  withoutStream,
+} from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
 
 Deno.test("a hundred viewers share one query", async () => {

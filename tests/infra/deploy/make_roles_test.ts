@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { databasesOf, makeRoles } from "../../../infra/deploy/make_roles.ts";
 import { query, queryRow } from "../../../lib/postgres/postgres.ts";
 import { platformDirectory } from "../../../lib/platform_directory.ts";
-import { Cluster } from "../../harness/cluster.ts";
+import { Cluster } from "../../harness/servers/cluster.ts";
 import { inFolder } from "../../harness/in_folder.ts";
-import { openClient } from "../../harness/postgres.ts";
+import { openClient } from "../../harness/servers/postgres.ts";
 import { SQL_DIRECTORY } from "../../harness/sql_directory.ts";
 
 const [SOURCE, WAREHOUSE] = await databasesOf(

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { AthenaClient } from "../../../lib/athena/athena_client.ts";
 import { StatementError } from "../../../lib/engine.ts";
 import { StageError } from "../../../lib/errors.ts";
-import { athenaError, TestAthena } from "../../harness/athena.ts";
+import { athenaError, TestAthena } from "../../harness/servers/athena.ts";
 import {
   AthenaFailure,
   type StatementResult,
-} from "../../harness/athena_statements.ts";
+} from "../../harness/servers/athena_statements.ts";
 
 const S3 = {
   region: "eu-west-2",

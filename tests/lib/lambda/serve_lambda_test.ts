@@ -10,7 +10,7 @@ import type { Environment } from "../../../lib/settings/config.ts";
 import type { StageContext } from "../../../lib/stage.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { TestRuntimeApi } from "../../../package/runtime_api.ts";
-import { TestSecretsManager } from "../../harness/secrets_manager.ts";
+import { TestSecretsManager } from "../../harness/servers/secrets_manager.ts";
 import { withEnv } from "../../harness/with_env.ts";
 
 type Run = (context: StageContext) => Promise<unknown>;

@@ -1,4 +1,4 @@
-import { smallProject } from "../../harness/small_project.ts";
+import { smallProject } from "../../harness/companies/small_project.ts";
 import { assertRefused, KEY, lots, prepareAll, SOURCE } from "./lots.ts";
 
 Deno.test("a column may be named like a value function of DuckDB", async () => {

@@ -7,7 +7,7 @@ import { registerModels } from "../../../lib/models/register_models.ts";
 import {
   type SmallProject,
   smallProject,
-} from "../../harness/small_project.ts";
+} from "../../harness/companies/small_project.ts";
 
 export const SOURCE = `create table lot (
     lot_id integer not null,

@@ -1,5 +1,5 @@
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
-import { smallProject } from "../../harness/small_project.ts";
+import { smallProject } from "../../harness/companies/small_project.ts";
 import { assertRefused, KEY, prepareAll, SOURCE } from "./lots.ts";
 
 const QUARANTINE_ALLOWED = [

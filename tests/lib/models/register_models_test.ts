@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PROJECT_SQL } from "../../harness/platform.ts";
-import { RETIRED_MIGRATIONS } from "../../harness/retired_migrations.ts";
+import { RETIRED_MIGRATIONS } from "../../harness/companies/retired_migrations.ts";
 import { assertRefused, lots, prepareAll } from "./lots.ts";
 
 Deno.test("registerModels() takes models whose tables migrations declare, and finds the sources of their keys", async () => {

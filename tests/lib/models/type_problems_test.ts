@@ -1,4 +1,7 @@
-import { HISTORY_SQL, smallProject } from "../../harness/small_project.ts";
+import {
+  HISTORY_SQL,
+  smallProject,
+} from "../../harness/companies/small_project.ts";
 import { assertRefused, KEY, prepareAll, SOURCE } from "./lots.ts";
 
 for (

@@ -5,7 +5,10 @@ import { connect } from "../../../lib/postgres/connect.ts";
 import { connectError } from "../../../lib/postgres/connect_error.ts";
 import type { PostgresSettings } from "../../../lib/settings/config.ts";
 import { freePort } from "../../../embedded/free_port.ts";
-import { openTestDatabase, type TestDatabase } from "../../harness/postgres.ts";
+import {
+  openTestDatabase,
+  type TestDatabase,
+} from "../../harness/servers/postgres.ts";
 
 const WRONG = "wr0ng-passw0rd";
 

@@ -13,8 +13,11 @@ import {
   DATABASE,
   inServerFolder,
   makeStandby,
-} from "../../harness/cluster.ts";
-import { openTestDatabase, settingsOf } from "../../harness/postgres.ts";
+} from "../../harness/servers/cluster.ts";
+import {
+  openTestDatabase,
+  settingsOf,
+} from "../../harness/servers/postgres.ts";
 
 for (
   const { target, setting, found } of [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { query, queryRow } from "../../../lib/postgres/postgres.ts";
 import { ConnectionPool } from "../../../lib/postgres/connection_pool.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 const PURPOSE = { purpose: "test" };
 const PID = "select pg_backend_pid() as pid";

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { copyIn, copyOut } from "../../../lib/postgres/copy.ts";
-import { openClient, openTestDatabase } from "../../harness/postgres.ts";
+import {
+  openClient,
+  openTestDatabase,
+} from "../../harness/servers/postgres.ts";
 
 async function textOf(pieces: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();

@@ -6,10 +6,17 @@ import { connect } from "../../../lib/postgres/connect.ts";
 import { copyOut } from "../../../lib/postgres/copy.ts";
 import { inTransaction, query } from "../../../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../../../lib/settings/config.ts";
-import { CertificateAuthority } from "../../harness/certificates.ts";
-import { Cluster, DATABASE, inServerFolder } from "../../harness/cluster.ts";
-import { openTestDatabase, settingsOf } from "../../harness/postgres.ts";
-import { startSpreadProxy } from "../../harness/spread_proxy.ts";
+import { CertificateAuthority } from "../../harness/servers/certificates.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+} from "../../harness/servers/cluster.ts";
+import {
+  openTestDatabase,
+  settingsOf,
+} from "../../harness/servers/postgres.ts";
+import { startSpreadProxy } from "../../harness/servers/spread_proxy.ts";
 
 const SILENT_MS = 1_000;
 

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import pg from "pg";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { connectError } from "../../../lib/postgres/connect_error.ts";
-import { openPooler, testPooler } from "../../harness/pgbouncer.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openPooler, testPooler } from "../../harness/servers/pgbouncer.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 const WRONG = "wr0ng-passw0rd";
 

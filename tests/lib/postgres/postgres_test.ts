@@ -6,7 +6,7 @@ import {
   queryRow,
   sqlState,
 } from "../../../lib/postgres/postgres.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 Deno.test("inTransaction() fixes the format of values whatever the settings, and restores the settings", async () => {
   await using database = await openTestDatabase();

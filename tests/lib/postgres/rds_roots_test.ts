@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { connect as connectTls } from "node:tls";
 import { rdsRoots } from "../../../lib/postgres/rds_roots.ts";
 import { readTlsFiles } from "../../../lib/settings/tls_files.ts";
-import { CertificateAuthority } from "../../harness/certificates.ts";
+import { CertificateAuthority } from "../../harness/servers/certificates.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 
 const HOST = "db.c1abc.eu-west-2.rds.amazonaws.com";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../../lib/errors.ts";
 import type { Model } from "../../../lib/project/model.ts";
 import { readProjectSql } from "../../../lib/project/project_sql.ts";
-import { NO_TABLE_HEADER } from "../../harness/company_of.ts";
+import { NO_TABLE_HEADER } from "../../harness/companies/company_of.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { PROJECT_SQL } from "../../harness/platform.ts";
 
@@ -165,7 +165,9 @@ Deno.test("readProjectSql() recognises the hashes that earlier versions gave the
     ),
   );
   const other = readProjectSql(
-    fileURLToPath(new URL("../../harness/other_company", import.meta.url)),
+    fileURLToPath(
+      new URL("../../harness/companies/other_company", import.meta.url),
+    ),
   );
   assert.ok(
     other.earlierHashes.includes(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readDeclaredTables } from "../../../lib/project/warehouse_ddl.ts";
-import { RETIRED_MIGRATIONS } from "../../harness/retired_migrations.ts";
+import { RETIRED_MIGRATIONS } from "../../harness/companies/retired_migrations.ts";
 
 function columnsOf(...texts: string[]): Record<string, string> {
   const tables = readDeclaredTables(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { withSecrets } from "../../../lib/settings/secrets.ts";
 import { inFolder } from "../../harness/in_folder.ts";
-import { TestSecretsManager } from "../../harness/secrets_manager.ts";
+import { TestSecretsManager } from "../../harness/servers/secrets_manager.ts";
 import { withEnv } from "../../harness/with_env.ts";
 
 const URL_TEXT = "postgres://me:a-secret@db.example.com/x";

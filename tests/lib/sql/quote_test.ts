@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { query } from "../../../lib/postgres/postgres.ts";
 import { quoteName, quoteNames, quoteText } from "../../../lib/sql/quote.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 Deno.test("names and texts are quoted so that the server reads them back", async () => {
   await using database = await openTestDatabase();

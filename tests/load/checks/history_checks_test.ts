@@ -9,8 +9,8 @@ import { runChecks, runWholeChecks } from "../../../load/checks/run_checks.ts";
 import { readWarehouseTable } from "../../../load/tables/warehouse_table.ts";
 import { makeWarehouse } from "../../harness/make_warehouse.ts";
 import { execute } from "../../harness/platform.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
-import { projectOf } from "../../harness/small_project.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
+import { projectOf } from "../../harness/companies/small_project.ts";
 
 const FILES = {
   "source.sql": `create table line (

@@ -13,8 +13,8 @@ import { load } from "../../../load/load.ts";
 import { readWarehouseTable } from "../../../load/tables/warehouse_table.ts";
 import { transform } from "../../../transform/transform.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../../harness/platform.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
-import { smallProject } from "../../harness/small_project.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
+import { smallProject } from "../../harness/companies/small_project.ts";
 
 /** A warehouse with one table, and what is logged. */
 interface Bench {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { query } from "../../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
-import { assertMirrored } from "../../harness/mirror.ts";
+import { assertMirrored } from "../../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../../harness/platform.ts";
-import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import {
+  fillSmall,
+  insertOrder,
+} from "../../harness/companies/small_source.ts";
 
 /** What others put before the writes of load, and whose writes it spoils. */
 const INTERCEPTORS: Readonly<

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { query } from "../../../lib/postgres/postgres.ts";
-import { assertMirrored } from "../../harness/mirror.ts";
+import { assertMirrored } from "../../harness/readers/mirror.ts";
 import {
   execute,
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
-import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import {
+  fillSmall,
+  insertOrder,
+} from "../../harness/companies/small_source.ts";
 import { withStatements } from "../../pipeline/bad_input/bad_input.ts";
 
 /** A batch that waits for its first load. */

@@ -13,9 +13,9 @@ import {
   PROJECT_SQL,
   ZONE_KINDS,
 } from "../../harness/platform.ts";
-import { openClient } from "../../harness/postgres.ts";
+import { openClient } from "../../harness/servers/postgres.ts";
 import { assertFreshlyLoaded, tableTexts } from "../../harness/rebuild.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 import { stopAtEveryMoment } from "../../harness/stop_at_every_moment.ts";
 
 for (const zones of ZONE_KINDS) {

@@ -4,7 +4,7 @@ import { resyncTables } from "../../../load/repair/resync_tables.ts";
 import { runSmallHistory } from "../../harness/damage.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../../harness/platform.ts";
 import { assertFreshlyLoaded, tableTexts } from "../../harness/rebuild.ts";
-import { insertOrder } from "../../harness/small_source.ts";
+import { insertOrder } from "../../harness/companies/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`resyncTables() loads pending batches and repairs the models that read a table, on ${zones}`, async () => {

@@ -4,7 +4,10 @@ import { query } from "../../../lib/postgres/postgres.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { binaryContent, csvContent } from "../../../load/rows/copy_content.ts";
 import { copyRows } from "../../../load/rows/copy_rows.ts";
-import { openTestDatabase, type TestDatabase } from "../../harness/postgres.ts";
+import {
+  openTestDatabase,
+  type TestDatabase,
+} from "../../harness/servers/postgres.ts";
 
 /** DuckDB's type, Postgres's, and values of it: limits, signs, digits. */
 const TYPES: readonly [string, string, readonly string[]][] = [

@@ -3,7 +3,10 @@ import type { Progress } from "../../../lib/cli/progress.ts";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { query } from "../../../lib/postgres/postgres.ts";
 import { copyRows } from "../../../load/rows/copy_rows.ts";
-import { openTestDatabase, type TestDatabase } from "../../harness/postgres.ts";
+import {
+  openTestDatabase,
+  type TestDatabase,
+} from "../../harness/servers/postgres.ts";
 
 Deno.test("copyRows() fills a table, with the values that all rows share", async () => {
   await using database = await openTable();

@@ -4,9 +4,12 @@ import { query } from "../../../lib/postgres/postgres.ts";
 import { addPlaceholders } from "../../../load/rows/merge.ts";
 import { verify } from "../../../verify/verify.ts";
 import { execute, openPlatform } from "../../harness/platform.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 import { differences } from "../../harness/repair.ts";
-import { HISTORY_SQL, smallProject } from "../../harness/small_project.ts";
+import {
+  HISTORY_SQL,
+  smallProject,
+} from "../../harness/companies/small_project.ts";
 
 Deno.test("addPlaceholders() inserts a flagged row for each missing key", async () => {
   await using database = await openTestDatabase();

@@ -4,13 +4,16 @@ import { examine } from "../../../operate/examine.ts";
 import { makePlan } from "../../../operate/plan.ts";
 import { readStatus } from "../../../operate/read_status.ts";
 import { verify } from "../../../verify/verify.ts";
-import { readCatalogue } from "../../harness/catalogue.ts";
+import { readCatalogue } from "../../harness/readers/catalogue.ts";
 import {
   execute,
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
-import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import {
+  fillSmall,
+  insertOrder,
+} from "../../harness/companies/small_source.ts";
 
 const MIGRATION_GONE =
   "Cannot rely on this warehouse: pipeline.migration, the list of its migrations, is gone";

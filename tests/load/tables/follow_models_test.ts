@@ -5,7 +5,7 @@ import { inTransaction, query } from "../../../lib/postgres/postgres.ts";
 import { followModels } from "../../../load/tables/follow_models.ts";
 import type { TypedModel } from "../../../load/tables/model_types.ts";
 import { madeWarehouse, PROJECT_SQL } from "../../harness/platform.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 /** The model of a dimension with what its SQL gives. */
 function typed(

@@ -6,8 +6,8 @@ import { copyTree } from "../../harness/copy_project.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { makeWarehouse } from "../../harness/make_warehouse.ts";
 import { execute } from "../../harness/platform.ts";
-import { projectOf } from "../../harness/small_project.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { projectOf } from "../../harness/companies/small_project.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 import { SQL_DIRECTORY } from "../../harness/sql_directory.ts";
 
 const DEPARTMENTS = `-- A department of the company.

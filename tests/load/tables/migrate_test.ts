@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { query } from "../../../lib/postgres/postgres.ts";
 import { sha256Hex } from "../../../lib/zone/checksum.ts";
 import { migrate } from "../../../load/tables/migrate.ts";
-import { openTestDatabase, type TestDatabase } from "../../harness/postgres.ts";
+import {
+  openTestDatabase,
+  type TestDatabase,
+} from "../../harness/servers/postgres.ts";
 
 const FIRST = { name: "0001_first", text: "create table first (n integer)" };
 const SECOND = { name: "0002_second", text: "create table second (n integer)" };

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { query } from "../../../lib/postgres/postgres.ts";
 import { missingIndexes } from "../../../load/tables/missing_indexes.ts";
 import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
-import { assertMirrored } from "../../harness/mirror.ts";
+import { assertMirrored } from "../../harness/readers/mirror.ts";
 import {
   execute,
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 
 async function openLoaded(): Promise<Platform> {
   const platform = await openPlatform({ warehouse: "empty" });

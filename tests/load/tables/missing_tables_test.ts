@@ -7,7 +7,7 @@ import {
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
-import { projectOf } from "../../harness/small_project.ts";
+import { projectOf } from "../../harness/companies/small_project.ts";
 
 const SOURCE =
   `create table cust (id integer not null, name text, primary key (id));

@@ -14,7 +14,7 @@ import {
   readWarehouseTable,
   type WarehouseTable,
 } from "../../../load/tables/warehouse_table.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 const TABLES = ["dim_other", "fact_thing"];
 const CREATE = `

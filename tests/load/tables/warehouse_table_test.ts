@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { readWarehouseTable } from "../../../load/tables/warehouse_table.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 const MODEL = {
   name: "fact_thing",

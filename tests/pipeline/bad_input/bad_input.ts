@@ -2,14 +2,21 @@ import assert from "node:assert/strict";
 import type pg from "pg";
 import { exitCode, StageError } from "../../../lib/errors.ts";
 import { RESOURCES } from "../../../lib/stage.ts";
-import { assertSame, History, warehouseState } from "../../harness/oracle.ts";
+import {
+  assertSame,
+  History,
+  warehouseState,
+} from "../../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
-import { fillSmall, insertOrder } from "../../harness/small_source.ts";
-import { visible } from "../../harness/visible.ts";
+import {
+  fillSmall,
+  insertOrder,
+} from "../../harness/companies/small_source.ts";
+import { visible } from "../../harness/readers/visible.ts";
 
 type StageName = "extract" | "transform" | "load";
 

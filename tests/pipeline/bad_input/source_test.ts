@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
 import { execute, type Platform } from "../../harness/platform.ts";
-import { openClient } from "../../harness/postgres.ts";
+import { openClient } from "../../harness/servers/postgres.ts";
 import {
   type BadInput,
   inSource,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
 import { execute, type Platform, PROJECT_SQL } from "../../harness/platform.ts";
-import { openClient } from "../../harness/postgres.ts";
-import { insertOrder } from "../../harness/small_source.ts";
+import { openClient } from "../../harness/servers/postgres.ts";
+import { insertOrder } from "../../harness/companies/small_source.ts";
 import { type BadInput, type Repair, testBadInputs } from "./bad_input.ts";
 import { LOAD_SETTINGS } from "../../../lib/warehouse/warehouse_settings.ts";
 

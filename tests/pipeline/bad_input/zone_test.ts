@@ -1,5 +1,5 @@
 import { execute, type Platform } from "../../harness/platform.ts";
-import { insertOrder } from "../../harness/small_source.ts";
+import { insertOrder } from "../../harness/companies/small_source.ts";
 import {
   type BadInput,
   damage,

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { readProjectSql } from "../../../lib/project/project_sql.ts";
-import type { Company } from "../../harness/company.ts";
+import type { Company } from "../../harness/companies/company.ts";
 import type { SimulatedCompany } from "../simulated_company.ts";
 import { COMPANY_TABLES } from "./written_tables.ts";
 

@@ -1,4 +1,4 @@
-import type { WrittenTable } from "../../harness/random_writers.ts";
+import type { WrittenTable } from "../../harness/companies/random_writers.ts";
 
 const STATES = "enum_range(cast(null as device_state))";
 /** So many numbers share an address, or one half of a link. */

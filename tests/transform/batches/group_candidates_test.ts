@@ -8,7 +8,10 @@ import {
 } from "../../../transform/batches/group_candidates.ts";
 import { processedManifest } from "../../harness/manifests.ts";
 import { execute, openPlatform } from "../../harness/platform.ts";
-import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import {
+  fillSmall,
+  insertOrder,
+} from "../../harness/companies/small_source.ts";
 import { manifestSha256 } from "../../../lib/batches/encode_manifest.ts";
 
 Deno.test("groupCandidates() drops the buckets of keys, and keeps the checksum of the whole manifest", async () => {

@@ -7,14 +7,17 @@ import {
   openLake,
   sourceState,
   type State,
-} from "../../harness/oracle.ts";
+} from "../../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   ZONE_KINDS,
 } from "../../harness/platform.ts";
-import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import {
+  fillSmall,
+  insertOrder,
+} from "../../harness/companies/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`a full read repairs every difference in the lake, on ${zones}`, async () => {

@@ -5,7 +5,7 @@ import { readConfig } from "../../../lib/settings/config.ts";
 import { changedParts } from "../../../transform/checks/changed_parts.ts";
 import { splitQueries } from "../../../transform/checks/sql_parts.ts";
 import { registerModels } from "../../../lib/models/register_models.ts";
-import { projectOf } from "../../harness/small_project.ts";
+import { projectOf } from "../../harness/companies/small_project.ts";
 
 type Files = Readonly<Record<string, string>>;
 

@@ -3,21 +3,24 @@ import { sweep } from "../../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../../transform/rebuild_processed.ts";
 import { transform } from "../../../transform/transform.ts";
 import { verify } from "../../../verify/verify.ts";
-import { TestAthena } from "../../harness/athena.ts";
-import { AthenaStatements } from "../../harness/athena_statements.ts";
+import { TestAthena } from "../../harness/servers/athena.ts";
+import { AthenaStatements } from "../../harness/servers/athena_statements.ts";
 import { inFolder } from "../../harness/in_folder.ts";
-import { WIDENED, widenedSql } from "../../harness/widened_sql.ts";
-import { everyVersion } from "../../harness/every_version.ts";
+import { WIDENED, widenedSql } from "../../harness/companies/widened_sql.ts";
+import { everyVersion } from "../../harness/readers/every_version.ts";
 import { processedManifest } from "../../harness/manifests.ts";
-import { warehouseHistory, zoneKeys } from "../../harness/oracle.ts";
+import { warehouseHistory, zoneKeys } from "../../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../../harness/platform.ts";
-import { changeSmall, fillSmall } from "../../harness/small_source.ts";
-import { StoreClock } from "../../harness/store_clock.ts";
+import {
+  changeSmall,
+  fillSmall,
+} from "../../harness/companies/small_source.ts";
+import { StoreClock } from "../../harness/servers/store_clock.ts";
 import { Task, taskEnv } from "../../harness/task.ts";
 
 Deno.test("Athena makes the lake and the warehouse that DuckDB makes", async () => {

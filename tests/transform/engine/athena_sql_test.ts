@@ -4,7 +4,7 @@ import { athenaDialect } from "../../../transform/engine/athena_sql.ts";
 import {
   AthenaFailure,
   AthenaStatements,
-} from "../../harness/athena_statements.ts";
+} from "../../harness/servers/athena_statements.ts";
 
 const { carry, carriedType, createTable, uncarry } = athenaDialect("lake");
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { StageError } from "../../../lib/errors.ts";
 import { rebuildProcessed } from "../../../transform/rebuild_processed.ts";
 import { openDuckDbEngine } from "../../harness/duckdb_engine.ts";
-import { everyVersion } from "../../harness/every_version.ts";
+import { everyVersion } from "../../harness/readers/every_version.ts";
 import { processedManifest } from "../../harness/manifests.ts";
-import { zoneKeys } from "../../harness/oracle.ts";
+import { zoneKeys } from "../../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
@@ -12,8 +12,11 @@ import {
   PROJECT_SQL,
   ZONE_KINDS,
 } from "../../harness/platform.ts";
-import { warehouseHistory } from "../../harness/oracle.ts";
-import { changeSmall, fillSmall } from "../../harness/small_source.ts";
+import { warehouseHistory } from "../../harness/readers/oracle.ts";
+import {
+  changeSmall,
+  fillSmall,
+} from "../../harness/companies/small_source.ts";
 
 type Changes = Parameters<typeof openDuckDbEngine>[1];
 

@@ -15,7 +15,10 @@ import {
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
-import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import {
+  fillSmall,
+  insertOrder,
+} from "../../harness/companies/small_source.ts";
 
 const MODEL = "fact_sales_order";
 const BOUNDS = { fanOut: 3, bytesMax: 100, laterRowsMin: Infinity };

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { GlueCatalogue } from "../../../lib/glue/glue_catalogue.ts";
 import type { TableMetadata } from "../../../lib/iceberg/table_metadata.ts";
-import { lakeRows } from "../../harness/lake_rows.ts";
-import { type MotoGlue, openMotoGlue } from "../../harness/moto_glue.ts";
+import { lakeRows } from "../../harness/readers/lake_rows.ts";
+import {
+  type MotoGlue,
+  openMotoGlue,
+} from "../../harness/servers/moto_glue.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 import { GLUE_CALLED } from "../../infra/called_rights.ts";
 
 const S3 = {

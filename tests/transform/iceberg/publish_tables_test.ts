@@ -6,13 +6,13 @@ import { sweep } from "../../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../../transform/rebuild_processed.ts";
 import { changedZone } from "../../harness/changed_zone.ts";
 import { transform } from "../../../transform/transform.ts";
-import { copyFolder } from "../../harness/cluster.ts";
+import { copyFolder } from "../../harness/servers/cluster.ts";
 import {
   openDuckDbReader,
   openPyiceberg,
   rowsOf,
-} from "../../harness/iceberg_readers.ts";
-import { lakeRows } from "../../harness/lake_rows.ts";
+} from "../../harness/readers/iceberg_readers.ts";
+import { lakeRows } from "../../harness/readers/lake_rows.ts";
 import {
   execute,
   openPlatform,
@@ -20,9 +20,9 @@ import {
   PROJECT_SQL,
   ZONE_KINDS,
 } from "../../harness/platform.ts";
-import { smallProject } from "../../harness/small_project.ts";
-import { fillSmall } from "../../harness/small_source.ts";
-import { StoreClock } from "../../harness/store_clock.ts";
+import { smallProject } from "../../harness/companies/small_project.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
+import { StoreClock } from "../../harness/servers/store_clock.ts";
 
 const RENAME = (name: string) =>
   `update design set design_name = '${name}' where design_id = 2`;

@@ -6,17 +6,17 @@ import {
   type IcebergRest,
   NAMESPACE,
   openIcebergRest,
-} from "../../harness/iceberg_rest.ts";
+} from "../../harness/servers/iceberg_rest.ts";
 import { transform } from "../../../transform/transform.ts";
-import { lakeRows } from "../../harness/lake_rows.ts";
+import { lakeRows } from "../../harness/readers/lake_rows.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../../harness/platform.ts";
-import { hasModules } from "../../harness/python.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { hasModules } from "../../harness/readers/python.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 
 const { signal } = new AbortController();
 

@@ -16,7 +16,7 @@ import { changedZone } from "../../harness/changed_zone.ts";
 import {
   openDuckDbReader,
   openPyiceberg,
-} from "../../harness/iceberg_readers.ts";
+} from "../../harness/readers/iceberg_readers.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { emptyManifest } from "../../harness/manifests.ts";
 import { openPlatform, PROJECT_SQL } from "../../harness/platform.ts";

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { quoteText } from "../../../lib/sql/quote.ts";
 import { sha256Hex } from "../../../lib/zone/checksum.ts";
-import { copyFolder } from "../../harness/cluster.ts";
+import { copyFolder } from "../../harness/servers/cluster.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { openPlatform } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 
 /** A lake as an analyst attaches it, in a DuckDB of theirs. */
 async function attached(place: string) {

@@ -2,9 +2,12 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import { query } from "../../../lib/postgres/postgres.ts";
 import { processedManifest } from "../../harness/manifests.ts";
-import { openLake } from "../../harness/oracle.ts";
+import { openLake } from "../../harness/readers/oracle.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../../harness/platform.ts";
-import { projectOf, smallProject } from "../../harness/small_project.ts";
+import {
+  projectOf,
+  smallProject,
+} from "../../harness/companies/small_project.ts";
 import { NAMES, runTwice } from "./run_twice.ts";
 
 Deno.test("columns named like a parameter of as_of functions stay columns", async () => {

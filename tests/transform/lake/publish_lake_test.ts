@@ -12,14 +12,14 @@ import { sealed } from "../../../transform/lake/sealed_file.ts";
 import { registerModels } from "../../../lib/models/register_models.ts";
 import { transform } from "../../../transform/transform.ts";
 import { processedManifest } from "../../harness/manifests.ts";
-import { openLake } from "../../harness/oracle.ts";
+import { openLake } from "../../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 import { NAMES, RENAME, runTwice } from "./run_twice.ts";
 
 Deno.test("transform() repairs a lake.duckdb that lags behind, with nothing else to do", async () => {

@@ -1,5 +1,5 @@
 import { execute, type Platform } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 
 /** What the second batch changes. */
 export const RENAME =

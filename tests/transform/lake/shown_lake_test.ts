@@ -4,13 +4,13 @@ import { noteLake } from "../../../lib/batches/lake_note.ts";
 import { sha256Hex } from "../../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../../lib/zone/directory_zone.ts";
 import { unsealed } from "../../../transform/lake/sealed_file.ts";
-import { openLake } from "../../harness/oracle.ts";
+import { openLake } from "../../harness/readers/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 
 const RENAME = "update design set design_name = 'Tin' where design_id = 2";
 

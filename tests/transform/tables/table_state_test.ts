@@ -3,9 +3,9 @@ import type pg from "pg";
 import { tableFiles } from "../../../transform/tables/table_state.ts";
 import { verify } from "../../../verify/verify.ts";
 import { processedManifest } from "../../harness/manifests.ts";
-import { assertMirrored } from "../../harness/mirror.ts";
+import { assertMirrored } from "../../harness/readers/mirror.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 
 const STAFF = 400;
 const BATCHES = 12;

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readDashboard } from "../../../lib/project/dashboard.ts";
 import { Figures } from "../../../visualise/figures/figures.ts";
 import { Warehouse } from "../../../visualise/warehouse.ts";
-import { loaded } from "../../harness/dashboard.ts";
+import { loaded } from "../../harness/browser/dashboard.ts";
 import { execute, PROJECT_SQL } from "../../harness/platform.ts";
-import { insertOrder } from "../../harness/small_source.ts";
+import { insertOrder } from "../../harness/companies/small_source.ts";
 
 const DAY = "2023-06-01";
 const ALL = { from: null, to: null };

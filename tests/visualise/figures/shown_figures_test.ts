@@ -3,13 +3,13 @@ import {
   loaded,
   openWarehouse,
   withoutStream,
-} from "../../harness/dashboard.ts";
+} from "../../harness/browser/dashboard.ts";
 import {
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../../harness/platform.ts";
-import { fillSmall } from "../../harness/small_source.ts";
+import { fillSmall } from "../../harness/companies/small_source.ts";
 
 type Rows = Record<string, string>[];
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { query } from "../../../lib/postgres/postgres.ts";
 import { movedSum } from "../../../visualise/figures/subject_sql.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 const LEAST = "-9223372036854775808";
 

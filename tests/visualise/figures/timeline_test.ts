@@ -4,9 +4,9 @@ import { query } from "../../../lib/postgres/postgres.ts";
 import { Figures } from "../../../visualise/figures/figures.ts";
 import { Timeline, type Trail } from "../../../visualise/figures/timeline.ts";
 import { hasTrail } from "../../../visualise/figures/batch_changes_sql.ts";
-import { loaded, openWarehouse } from "../../harness/dashboard.ts";
+import { loaded, openWarehouse } from "../../harness/browser/dashboard.ts";
 import { execute, type Platform, PROJECT_SQL } from "../../harness/platform.ts";
-import { insertOrder } from "../../harness/small_source.ts";
+import { insertOrder } from "../../harness/companies/small_source.ts";
 
 const { subjects } = readDashboard(PROJECT_SQL);
 const BATCHES = [

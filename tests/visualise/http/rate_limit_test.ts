@@ -9,7 +9,7 @@ import {
   loaded,
   openWarehouse,
   withoutStream,
-} from "../../harness/dashboard.ts";
+} from "../../harness/browser/dashboard.ts";
 
 const TOKEN = "a-token-of-the-tests";
 const SIGNED_IN = { authorization: `Bearer ${TOKEN}` };

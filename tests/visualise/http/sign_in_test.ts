@@ -5,7 +5,7 @@ import {
   openWarehouse,
   Served,
   withoutStream,
-} from "../../harness/dashboard.ts";
+} from "../../harness/browser/dashboard.ts";
 
 const TOKEN = "a-token-of-the-tests";
 

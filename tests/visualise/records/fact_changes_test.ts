@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { queryRow } from "../../../lib/postgres/postgres.ts";
 import { compareVersions } from "../../../visualise/records/fact_changes.ts";
-import { openTestDatabase } from "../../harness/postgres.ts";
+import { openTestDatabase } from "../../harness/servers/postgres.ts";
 
 Deno.test("compareVersions() distinguishes numbers that are equal in JavaScript", async () => {
   await using database = await openTestDatabase();
