@@ -26,7 +26,7 @@ locals {
       timeout_s    = 600
       temporary_mb = 2048
       layers       = ["deno", "duckdb"]
-      secrets      = []
+      secrets      = keys(local.rest_secrets)
       objects = {
         ingestion = local.read_objects
         processed = local.transform_objects
@@ -81,6 +81,7 @@ locals {
     warehouse = "WAREHOUSE_SECRET_ID"
     analyst   = "ANALYST_SECRET_ID"
     dashboard = "DASHBOARD_SECRET_ID"
+    iceberg   = "ICEBERG_SECRET_ID"
   }
 }
 
@@ -156,7 +157,7 @@ module "function" {
       PROCESSED_URL     = "s3://${local.buckets.processed.id}"
       METRICS_NAMESPACE = local.metrics_namespace
     },
-    each.key == "transform" ? merge(concat(local.athena_settings, local.glue_settings)...) : {},
+    each.key == "transform" ? merge(concat(local.athena_settings, local.glue_settings, local.rest_settings)...) : {},
     { for secret in each.value.secrets : local.secret_variables[secret] => aws_secretsmanager_secret.settings[secret].arn },
   )
 

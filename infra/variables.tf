@@ -113,7 +113,7 @@ variable "settings" {
 
   validation {
     condition     = lookup(var.settings, "ICEBERG_CATALOGUE", "zone") == "zone"
-    error_message = "ICEBERG_CATALOGUE is zone here: glue = true names the tables in Glue, and gives transform the rights."
+    error_message = "ICEBERG_CATALOGUE is zone here: glue = true and rest_catalogue name the tables in a catalogue, and give transform the rights."
   }
 }
 
@@ -121,6 +121,37 @@ variable "glue" {
   description = "Whether the Glue Data Catalog names the lake's Iceberg tables to Athena and other engines."
   type        = bool
   default     = false
+}
+
+variable "rest_catalogue" {
+  description = "An Iceberg REST catalogue that names the lake's tables to other engines; null: none."
+  type = object({
+    # Where its API begins, as far as /v1.
+    url = string
+    # The namespace of the tables, a.b for one within another; it exists.
+    namespace = string
+    # Which of the server's catalogues it is, if it has several.
+    warehouse = optional(string)
+    # Where OAuth 2 gives a token, if not at the catalogue itself, and its scope.
+    token_url = optional(string)
+    scope     = optional(string)
+    # With vpc: address ranges of the catalogue, and of token_url, unless both
+    # are in the network at port 443.
+    cidrs = optional(set(string), [])
+    port  = optional(number, 443)
+  })
+  default = null
+
+  # Its secret is sent there.
+  validation {
+    condition     = alltrue([for url in [try(var.rest_catalogue.url, null), try(var.rest_catalogue.token_url, null)] : url == null || can(regex("^https://[^@?#]+$", url))])
+    error_message = "rest_catalogue.url and token_url begin with https://, and have no user and no query."
+  }
+
+  validation {
+    condition     = var.rest_catalogue == null || !var.glue
+    error_message = "rest_catalogue and glue are not both set: one catalogue names the tables."
+  }
 }
 
 variable "athena" {

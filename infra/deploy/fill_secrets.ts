@@ -76,6 +76,13 @@ export async function fillSecrets(
       } --query SecretString shows the dashboard's token`,
     );
   }
+  if (await isEmpty(idOf("iceberg"), region)) {
+    open.push(
+      `give ${
+        idOf("iceberg")
+      } a value, the Iceberg REST catalogue's token or client-id:client-secret, by aws secretsmanager put-secret-value (docs/deploy.md)`,
+    );
+  }
   return open;
 }
 

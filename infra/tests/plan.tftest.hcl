@@ -661,6 +661,104 @@ run "glue_by_a_setting" {
   expect_failures = [var.settings]
 }
 
+run "rest_catalogue" {
+  command = plan
+
+  variables {
+    rest_catalogue = {
+      url       = "https://catalogue.example.com/api/catalog"
+      namespace = "totesys"
+      warehouse = "lake"
+      cidrs     = ["10.0.0.0/16", "10.9.0.0/16"]
+    }
+    vpc = {
+      id              = "vpc-1"
+      cidrs           = ["10.0.0.0/16"]
+      subnet_ids      = ["subnet-1"]
+      route_table_ids = ["rtb-1"]
+      database_cidrs  = ["10.0.0.0/16"]
+    }
+  }
+
+  assert {
+    condition = contains(keys(module.function["transform"].environment), "ICEBERG_SECRET_ID") && alltrue([
+      for name, value in {
+        ICEBERG_CATALOGUE      = "rest"
+        ICEBERG_DATABASE       = "totesys"
+        ICEBERG_REST_URL       = "https://catalogue.example.com/api/catalog"
+        ICEBERG_REST_WAREHOUSE = "lake"
+      } : module.function["transform"].environment[name] == value
+    ]) && !contains(keys(module.function["transform"].environment), "ICEBERG_REST_SCOPE")
+    error_message = "Transform knows the catalogue, and where its secret lies."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in module.function :
+      name == "transform" || length([for setting in keys(function.environment) : setting if startswith(setting, "ICEBERG_")]) == 0
+    ])
+    error_message = "No other function knows it."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in local.functions : contains(function.secrets, "iceberg") == (name == "transform")
+    ]) && local.functions.transform.secrets == ["iceberg"] && aws_secretsmanager_secret.settings["iceberg"].recovery_window_in_days == 0
+    error_message = "Transform alone reads the catalogue's secret, which can be made again at once."
+  }
+
+  assert {
+    condition     = keys(aws_vpc_security_group_egress_rule.rest_catalogue) == ["10.9.0.0/16"] && aws_vpc_security_group_egress_rule.rest_catalogue["10.9.0.0/16"].to_port == 443
+    error_message = "In a network the functions reach it, by one rule for each range."
+  }
+}
+
+run "rest_catalogue_at_another_port" {
+  command = plan
+
+  variables {
+    rest_catalogue = {
+      url       = "https://10.0.3.4:8181"
+      namespace = "totesys"
+      cidrs     = ["10.0.3.0/24"]
+      port      = 8181
+    }
+    vpc = {
+      id              = "vpc-1"
+      cidrs           = ["10.0.0.0/16"]
+      subnet_ids      = ["subnet-1"]
+      route_table_ids = ["rtb-1"]
+      database_cidrs  = ["10.0.0.0/16"]
+    }
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.rest_catalogue["10.0.3.0/24"].from_port == 8181
+    error_message = "In a network the functions reach it at its port."
+  }
+}
+
+run "rest_catalogue_in_clear" {
+  command = plan
+
+  variables {
+    rest_catalogue = { url = "http://catalogue.example.com", namespace = "totesys" }
+  }
+
+  expect_failures = [var.rest_catalogue]
+}
+
+run "two_catalogues" {
+  command = plan
+
+  variables {
+    glue           = true
+    rest_catalogue = { url = "https://catalogue.example.com", namespace = "totesys" }
+  }
+
+  expect_failures = [var.rest_catalogue]
+}
+
 run "options" {
   command = plan
 

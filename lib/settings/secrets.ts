@@ -7,12 +7,21 @@ import { messageOf, StageError } from "../errors.ts";
 import type { Environment } from "./setting_reader.ts";
 import { regionOf } from "./zone_settings.ts";
 
-/** Settings whose values may be in AWS Secrets Manager, and their ids there. */
-const SECRET_IDS = [
-  { id: "SOURCE_SECRET_ID", name: "SOURCE_URL", isUrl: true },
-  { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL", isUrl: true },
-  { id: "ANALYST_SECRET_ID", name: "ANALYST_URL", isUrl: true },
-  { id: "DASHBOARD_SECRET_ID", name: "DASHBOARD_TOKEN", isUrl: false },
+/** Connection URLs that may be in AWS Secrets Manager, and their ids there. */
+const URL_IDS = [
+  { id: "SOURCE_SECRET_ID", name: "SOURCE_URL" },
+  { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL" },
+  { id: "ANALYST_SECRET_ID", name: "ANALYST_URL" },
+] as const;
+/** Texts that may be there as well, and the setting that each is. */
+const TEXT_IDS = [
+  { id: "DASHBOARD_SECRET_ID", nameOf: () => "DASHBOARD_TOKEN" },
+  {
+    id: "ICEBERG_SECRET_ID",
+    // A token of OAuth 2 has no colon: RFC 6750, 2.1.
+    nameOf: (text: string) =>
+      text.includes(":") ? "ICEBERG_REST_CREDENTIAL" : "ICEBERG_REST_TOKEN",
+  },
 ] as const;
 
 /** Fields that are meant to take effect, unlike notes. */
@@ -25,12 +34,13 @@ interface Secret {
 }
 
 /**
- * Adds to the environment the connection URLs that its `*_SECRET_ID` variables
- * refer to. A secret is the URL itself, JSON `{"url": ..., "ca": PEM}`, or JSON
- * as AWS rotates it, with `username`, `password`, `host` and `dbname`; the CA
- * goes into a file of the folder, which the URL then names. The dashboard's
- * token is used as it is. Throws a `StageError`, which never shows the value,
- * if a secret can't be read.
+ * Adds to the environment the secrets that its `*_SECRET_ID` variables refer
+ * to. One with a connection URL is the URL itself, JSON
+ * `{"url": ..., "ca": PEM}`, or JSON as AWS rotates it, with `username`,
+ * `password`, `host` and `dbname`; the CA goes into a file of the folder, which
+ * the URL then names. The dashboard's token, and what an Iceberg REST catalogue
+ * asks for, are used as they are. Throws a `StageError`, which never shows the
+ * value, if a secret can't be read.
  */
 export async function withSecrets(
   env: Environment,
@@ -41,13 +51,15 @@ export async function withSecrets(
     region: regionOf(env),
   });
   try {
-    for (const { id, name, isUrl } of SECRET_IDS) {
+    for (const { id, nameOf } of TEXT_IDS) {
       const secretId = env(id)?.trim() ?? "";
       if (secretId === "") continue;
-      if (!isUrl) {
-        found.set(name, await readText(client, secretId));
-        continue;
-      }
+      const text = await readText(client, secretId);
+      found.set(nameOf(text), text);
+    }
+    for (const { id, name } of URL_IDS) {
+      const secretId = env(id)?.trim() ?? "";
+      if (secretId === "") continue;
       const { url, ca } = await readSecret(client, secretId);
       found.set(name, typeof ca === "string" ? await withCa(url, ca) : url);
     }

@@ -5,7 +5,8 @@ import { FUNCTIONS } from "../../package/functions.ts";
 import type { Options } from "./applied_options.ts";
 import {
   checkRights,
-  SECRETS,
+  registersTables,
+  secretSettings,
   showsInGlue,
   usesAthena,
 } from "./applied_rights.ts";
@@ -29,6 +30,9 @@ const ATHENA_SETTINGS = [
 
 /** The settings that let transform show the lake's tables in Glue. */
 const GLUE_SETTINGS = ["ICEBERG_CATALOGUE", "ICEBERG_DATABASE"];
+
+/** The settings that let transform register them in a REST catalogue. */
+const REST_SETTINGS = [...GLUE_SETTINGS, "ICEBERG_REST_URL"];
 
 /**
  * Compares what was applied with what the code needs; returns the hashes of the
@@ -117,14 +121,18 @@ async function checkFunction(
     Object.keys(variables).sort(),
     [
       ...["INGESTION_URL", "METRICS_NAMESPACE", "PROCESSED_URL"],
-      ...SECRETS[name] ?? [],
+      ...secretSettings(name, options),
       ...usesAthena(name, options) ? ATHENA_SETTINGS : [],
       ...showsInGlue(name, options) ? GLUE_SETTINGS : [],
+      ...registersTables(name, options) ? REST_SETTINGS : [],
     ].sort(),
   );
+  const namespace = registersTables(name, options)
+    ? options.rest_catalogue?.namespace
+    : undefined;
   assert.equal(
     variables.ICEBERG_DATABASE,
-    showsInGlue(name, options) ? LAKE_DATABASE : undefined,
+    showsInGlue(name, options) ? LAKE_DATABASE : namespace,
   );
   assert.equal(variables.INGESTION_URL, `s3://${bucket("ingestion")}`);
   assert.match(String(configuration.Role), new RegExp(`role/${NAME}-${name}$`));

@@ -13,6 +13,7 @@ export interface Options {
   warehouse?: Record<string, unknown>;
   athena?: { batch_bytes_min: number; query_bytes_max: number };
   glue?: true;
+  rest_catalogue?: { url: string; namespace: string; cidrs?: string[] };
 }
 
 /** Checks that what belongs to an option is there if it is on, and only then. */
@@ -27,6 +28,7 @@ export async function checkOptions(
   await checkWarehouse(moto, options.warehouse !== undefined);
   await checkAthena(moto, options);
   await checkGlue(moto, options);
+  await checkRestCatalogue(moto, options);
 }
 
 async function checkDashboard(moto: Moto, isOn: boolean): Promise<void> {
@@ -121,6 +123,30 @@ async function checkGlue(
     ...glue === undefined ? [] : [LAKE_DATABASE],
   ]);
   if (glue && vpc !== undefined) await assertEndpoint(moto, "glue");
+}
+
+/** Its secret is there, and in a network the way to it. */
+async function checkRestCatalogue(
+  moto: Moto,
+  { rest_catalogue, vpc }: Options,
+): Promise<void> {
+  const found = await moto.call(
+    "secretsmanager",
+    "secretsmanager.ListSecrets",
+    {},
+  );
+  const names = listOf(found.SecretList).map(({ Name }) => String(Name));
+  assert.equal(
+    names.includes(`${NAME}/iceberg`),
+    rest_catalogue !== undefined,
+  );
+  const rules = await moto.query("ec2", "2016-11-15", {
+    Action: "DescribeSecurityGroupRules",
+  });
+  assert.equal(
+    valuesOf(rules, "description").includes("Iceberg REST catalogue"),
+    vpc !== undefined && rest_catalogue?.cidrs !== undefined,
+  );
 }
 
 async function assertEndpoint(moto: Moto, service: string): Promise<void> {

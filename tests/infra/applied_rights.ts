@@ -8,7 +8,7 @@ import { ACCOUNT, bucket, NAME } from "./tried_environment.ts";
 const READ_SECRET = "secretsmanager:GetSecretValue";
 
 /** The settings that name a secret, by function: what its `needs` come to. */
-export const SECRETS: Record<string, string[]> = {
+const SECRETS: Record<string, string[]> = {
   extract: ["SOURCE_SECRET_ID"],
   transform: [],
   load: ["WAREHOUSE_SECRET_ID"],
@@ -16,6 +16,17 @@ export const SECRETS: Record<string, string[]> = {
   sweep: [],
   dashboard: ["ANALYST_SECRET_ID", "DASHBOARD_SECRET_ID"],
 };
+
+/** Those of a function, with these options. */
+export function secretSettings(
+  name: string,
+  options: Pick<Options, "rest_catalogue">,
+): string[] {
+  return [
+    ...SECRETS[name] ?? [],
+    ...registersTables(name, options) ? ["ICEBERG_SECRET_ID"] : [],
+  ];
+}
 
 /** Athena acts with its caller's rights. */
 const ATHENA_CALLS = ["ListBucketMultipartUploads", "ListMultipartUploadParts"];
@@ -38,6 +49,14 @@ export function showsInGlue(
   return name === "transform" && glue === true;
 }
 
+/** Whether this function registers the lake's tables in a REST catalogue. */
+export function registersTables(
+  name: string,
+  { rest_catalogue }: Pick<Options, "rest_catalogue">,
+): boolean {
+  return name === "transform" && rest_catalogue !== undefined;
+}
+
 /** The functions' rights are the calls that they make, and no others. */
 export async function checkRights(
   moto: Moto,
@@ -51,7 +70,7 @@ export async function checkRights(
       .filter(({ Action }) => textsOf(Action).includes(READ_SECRET))
       .flatMap(({ Resource }) => textsOf(Resource))
       .map((arn) => /([a-z]+)-\w{6}$/.exec(arn)?.[1] ?? arn).sort();
-    const asked = (SECRETS[name] ?? [])
+    const asked = secretSettings(name, options)
       .map((variable) => variable.split("_")[0]?.toLowerCase());
     assert.deepEqual(secrets, asked.sort(), `${name}'s secrets`);
     for (const zone of ZONES) {

@@ -56,6 +56,11 @@ export async function tryOptions(
     query_bytes_max: 1_000_000_000_000,
   };
   const glue = true;
+  const rest_catalogue = {
+    url: "https://catalogue.example.com",
+    namespace: "totesys",
+    cidrs: ["10.9.0.0/16"],
+  };
   let said = "";
   const apply = async (options: Options) => {
     const names = Object.keys(options).join(", ") || "no option";
@@ -77,6 +82,7 @@ export async function tryOptions(
     await apply({ github });
     await apply({ athena });
     await apply({ glue });
+    await apply({ vpc, rest_catalogue });
   }
   const second = await apply({
     ...{ dashboard, replica_region, vpc, warehouse, github, athena, glue },

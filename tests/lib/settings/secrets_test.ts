@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { secretMask } from "../../../lib/settings/secret_mask.ts";
 import { withSecrets } from "../../../lib/settings/secrets.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { TestSecretsManager } from "../../harness/servers/secrets_manager.ts";
@@ -72,6 +74,42 @@ Deno.test("withSecrets() changes nothing in a URL except the CA's file", async (
   await sourceUrlOf(JSON.stringify({ url, ca: "PEM" }), (given, folder) => {
     const path = join(folder, "ca-db.example.com.pem");
     assert.equal(given, `${url}&sslrootcert=${encodeURIComponent(path)}`);
+  });
+});
+
+Deno.test("withSecrets() takes a catalogue's token, or its client of OAuth 2", async () => {
+  const secrets = { token: " an.opaque_token~+/= \n", client: "me:a:secret" };
+  await using manager = new TestSecretsManager(secrets);
+  const settings: Record<string, string> = {
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: manager.url,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "testtest",
+    ICEBERG_CATALOGUE: "rest",
+    ICEBERG_DATABASE: "lake",
+    ICEBERG_REST_URL: "https://catalogue.example.com",
+  };
+  const loginOf = async (secret: keyof typeof secrets) => {
+    const env = await withSecrets(
+      (name) => name === "ICEBERG_SECRET_ID" ? secret : settings[name],
+      { folder: "unused" },
+    );
+    const { icebergRest } = readConfig(env, []);
+    const hidden = secretMask(env)("an.opaque_token~+/= and a:secret");
+    return { login: icebergRest?.login, hidden };
+  };
+
+  await withEnv(settings, async () => {
+    const { login, hidden } = await loginOf("token");
+    assert.deepEqual(login, { token: "an.opaque_token~+/=" });
+    assert.equal(hidden, "*** and a:secret");
+    const client = await loginOf("client");
+    assert.deepEqual(client.login, {
+      clientId: "me",
+      clientSecret: "a:secret",
+      tokenUrl: "https://catalogue.example.com/v1/oauth/tokens",
+      scope: "catalog",
+    });
+    assert.equal(client.hidden, "an.opaque_token~+/= and ***");
   });
 });
 
