@@ -100,7 +100,7 @@ locals {
       period      = local.seconds_between_runs_max
     }
     quarantine = {
-      description = "Rows of the source can't be read and were set aside"
+      description = "Rows of the source can't be read and are in quarantine"
       metric      = "QuarantinedRows"
       values      = { transform = { Stage = "transform" } }
       period      = local.seconds_between_runs_max

@@ -88,7 +88,7 @@ export interface StageResult {
   bytes: number;
   /** Snapshot time of the newest batch that this stage has committed. */
   snapshotTime?: string;
-  /** How many rows these batches added to the quarantine; left out if none. */
+  /** How many rows are in quarantine, of transform. */
   quarantined?: number;
   /** Another run committed the batch first, or holds the lock. */
   overtaken?: boolean;

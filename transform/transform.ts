@@ -103,7 +103,10 @@ async function transformPending(
     shown,
     reached,
   });
-  if (newest !== undefined) result.snapshotTime = newest.snapshotTime;
+  if (newest !== undefined) {
+    result.snapshotTime = newest.snapshotTime;
+    result.quarantined = newest.quarantined;
+  }
   if (made.status === "rejected") throw made.reason;
   if (compact && result.batches.length === 0) {
     await reportDueMerges(context, { output, newest });

@@ -42,6 +42,8 @@ Deno.test("a row that can't be read is set aside, and the rest goes on", async (
   await platform.load();
 
   assert.equal(result.quarantined, 5);
+  // As long as they are there, so is the alarm.
+  assert.equal((await platform.transform()).quarantined, 5);
   const [design, payment, purchase = "", ...sales] = await quarantined(
     platform,
   );

@@ -144,8 +144,6 @@ async function commitAll(
       return;
     }
     work.committed = manifest;
-    const added = manifest.quarantined - (previous?.quarantined ?? 0);
-    if (added > 0) result.quarantined = (result.quarantined ?? 0) + added;
     result.batches.push(manifest.batch);
     result.rows += allVersionsOf(manifest);
     result.bytes += count(manifest, bytesOf);

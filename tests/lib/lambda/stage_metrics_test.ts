@@ -40,7 +40,7 @@ Deno.test("stageMetrics() reports no lag for a snapshot of the future", () => {
   assert.equal(near.FreshnessSeconds, 0);
 });
 
-Deno.test("stageMetrics() reports rows that were set aside", () => {
+Deno.test("stageMetrics() reports the rows in quarantine", () => {
   const result = { batches: [3], rows: 5, bytes: 6, quarantined: 2 };
 
   assert.equal(valuesOf({ stage: "transform", ...result }).QuarantinedRows, 2);
