@@ -100,12 +100,6 @@ export async function reloadModels(
   progress.end();
   const { batch, repaired, rows, followed, isLeft } = done;
   reportFollowed(log, followed);
-  if (isLeft) {
-    await validateFilled(context, {
-      client: loader.client,
-      models: loadedModels(context.sql).map(({ name }) => name),
-    });
-  }
   for (const [model, count] of Object.entries(repaired)) {
     if (count === 0) continue;
     log.info("{model}: {count} rows were repaired", { model, count });
@@ -115,6 +109,12 @@ export async function reloadModels(
     batch,
     rows,
   });
+  if (isLeft) {
+    await validateFilled(context, {
+      client: loader.client,
+      models: loadedModels(context.sql).map(({ name }) => name),
+    });
+  }
   return { batch, repaired };
 }
 

@@ -188,11 +188,14 @@ async function addReference(
   { model, column, dimension, dimensionKey }: MissingReference,
   { isValid }: { isValid: boolean },
 ): Promise<void> {
-  await addPlaceholders(
-    client,
-    { references: [{ column, dimension, dimensionKey }] },
-    { from: quoteName(model), where: "true" },
-  );
+  // One that is validated later gets them then, where they are missing.
+  if (isValid) {
+    await addPlaceholders(
+      client,
+      { references: [{ column, dimension, dimensionKey }] },
+      { from: quoteName(model), where: "true" },
+    );
+  }
   await client.query(
     `alter table ${quoteName(model)} add foreign key (${quoteName(column)})
     references ${quoteName(dimension)} (${quoteName(dimensionKey)})${

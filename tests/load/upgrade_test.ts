@@ -84,6 +84,9 @@ Deno.test("queries as of a batch or a time may have parallel workers, also after
   await client.query(`create table fact_old (id integer, valid_from timestamptz,
     valid_to timestamptz, from_batch bigint, to_batch bigint)`);
   await client.query("call pipeline.make_views('fact_old')");
+  await client.query(`create schema "my wh"; set search_path to "my wh", public;
+    create table "my wh".fact_far (like fact_old);
+    call pipeline.make_views('fact_far'); reset search_path`);
 
   await makeWarehouse(client, PROJECT_SQL);
   await client.query("call pipeline.make_views('fact_sales_order')");
@@ -91,6 +94,18 @@ Deno.test("queries as of a batch or a time may have parallel workers, also after
   await makeWarehouse(made.client, PROJECT_SQL);
   assert.deepEqual(await unsafeFunctions(client), ["dim_own_as_of_batch"]);
   assert.deepEqual(await unsafeFunctions(made.client), []);
+});
+
+Deno.test("a warehouse whose views are not made by the procedure is upgraded", async () => {
+  await using upgraded = await openTestDatabase();
+  const { client } = upgraded;
+  await migrate(
+    client,
+    ENGINE_SCHEMA.filter(({ name }) => name < "0017"),
+  );
+  await client.query("drop procedure pipeline.make_views(name)");
+
+  await migrate(client, ENGINE_SCHEMA);
 });
 
 /** The functions as of a batch or a time that keep a query in one process. */

@@ -65,11 +65,12 @@ Deno.test("load() validates the foreign key of a new column once readers can go 
     await platform.run();
     await execute(
       warehouse.client,
-      "create table ddl (moment xid8, command text)",
+      "create table ddl (moment xid8, command text, scans bigint)",
       `create function note() returns event_trigger language plpgsql as $$
         begin
-          insert into ddl (moment, command)
-          values (pg_current_xact_id(), lower(current_query()));
+          insert into ddl (moment, command, scans)
+          values (pg_current_xact_id(), lower(current_query()),
+            pg_stat_get_xact_numscans('fact_line'::regclass));
         end
       $$`,
       `create event trigger noted on ddl_command_end
@@ -90,6 +91,13 @@ Deno.test("load() validates the foreign key of a new column once readers can go 
         from ddl`,
       ),
       ["(f,validate)", '(t,"add foreign")', "(t,add)"],
+    );
+    assert.deepEqual(
+      await rowsOf(
+        platform,
+        "select scans from ddl where command like '%add foreign%'",
+      ),
+      ["(0)"],
     );
     assert.deepEqual(
       await rowsOf(
