@@ -16,11 +16,7 @@ export async function keepRows(
   { view, select }: { view: string; select: string },
 ): Promise<void> {
   const { tempDirectory } = duckdb;
-  for await (const { name } of Deno.readDir(tempDirectory)) {
-    if (name.startsWith(`${view}-`)) {
-      await Deno.remove(join(tempDirectory, name));
-    }
-  }
+  await removeKept(duckdb, view);
   // DuckDB may have cached what a file of the same name held.
   const name = `${view}-${crypto.randomUUID()}.parquet`;
   const path = quoteText(join(tempDirectory, name));
@@ -33,4 +29,27 @@ export async function keepRows(
     `create or replace view ${view} as
     from read_parquet(${path}, hive_partitioning = false)`,
   );
+}
+
+/**
+ * Lets a view read a select that gives no row, in place of those that it has
+ * read so far.
+ */
+export async function keepNoRows(
+  duckdb: DuckDb,
+  { view, select }: { view: string; select: string },
+): Promise<void> {
+  await duckdb.run(`create or replace view ${view} as ${select}`);
+  await removeKept(duckdb, view);
+}
+
+async function removeKept(
+  { tempDirectory }: DuckDb,
+  view: string,
+): Promise<void> {
+  for await (const { name } of Deno.readDir(tempDirectory)) {
+    if (name.startsWith(`${view}-`)) {
+      await Deno.remove(join(tempDirectory, name));
+    }
+  }
 }

@@ -15,7 +15,7 @@ import {
 import { findReplacedViews } from "./compare_views.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
-import { keepRows } from "./kept_rows.ts";
+import { keepNoRows, keepRows } from "./kept_rows.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
 
 /** A column that only the model or only the warehouse has. */
@@ -277,7 +277,7 @@ export async function readFromWarehouse(
         coalesce(${["false", ...inexact].join(" or ")}, false) as ${INEXACT}
       from ${copiedRowsSql(copied)}`;
     if (copied.rows === 0) {
-      await duckdb.run(`create or replace view ${view} as ${select}`);
+      await keepNoRows(duckdb, { view, select });
     } else {
       await keepRows(duckdb, { view, select });
       await checkCount(duckdb, { rows: view, copied, name: model.name });
