@@ -13,7 +13,7 @@ import { ZONE_KINDS, type ZoneKind } from "../harness/platform.ts";
 import { openTestS3 } from "../harness/servers/s3.ts";
 import { OTHER_COMPANY } from "./company/company.ts";
 import failedSeeds from "./failed_seeds.txt" with { type: "text" };
-import { simulate } from "./history.ts";
+import { simulate } from "./simulate.ts";
 import { SIMULATED_NORTHWIND } from "./northwind.ts";
 import type { Outcome } from "./outcome.ts";
 import { simulateProcesses } from "./process_history.ts";

@@ -191,7 +191,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the manifest is written before its files",
-    seed: 3,
+    seed: 1,
     finds: /transform failed in a run without faults/,
     edits: [
       {
@@ -281,7 +281,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name:
       "rows that another table's change reaches are left out where both change",
-    seed: 16,
+    seed: 2,
     finds: CONTENT,
     edits: [{
       file: "transform/models/affected_rows.ts",
@@ -318,12 +318,22 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a sweep takes the files that the newest batch lists",
-    seed: 1,
+    seed: 2,
     finds: /is missing|No files found|failed in a run without faults/,
     edits: [{
       file: "sweep/listed_files.ts",
       find: "        ...list?.files ?? [],\n",
       replace: "",
+    }],
+  },
+  {
+    name: "a sweep heeds no lake but the newest",
+    seed: 9,
+    finds: /No files found/,
+    edits: [{
+      file: "sweep/listed_files.ts",
+      find: "  const from = Math.max(1, firstYoung - 1);\n",
+      replace: "  const from = Math.max(highest, firstYoung - 1);\n",
     }],
   },
 ];

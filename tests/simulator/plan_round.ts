@@ -5,8 +5,8 @@ import type { Fault } from "./simulated_process.ts";
 
 type StageName = StageResult["stage"];
 
-/** Of the runs of transform, those that merge all that is due. */
-const COMPACTED_SHARE = 0.25;
+/** The share of transforms after an extract that merge all that is due. */
+const COMPACTED_SHARE = 0.35;
 
 /** The stages of a round: those of a list run beside each other. */
 export function planStages(random: Random): StageName[][] {
@@ -32,11 +32,14 @@ export function planRun(
     gathering: Random;
     compactions: Random;
     isBehind: boolean;
+    /** Whether there may be a batch to transform. */
+    isAfterExtract: boolean;
   },
 ): { stage: StageName; faults: Fault[]; compact: boolean } {
-  const { random, gathering, compactions, isBehind } = options;
+  const { random, gathering, compactions, isBehind, isAfterExtract } = options;
   const isTransform = stage === "transform";
-  const compact = isTransform && compactions.fraction() < COMPACTED_SHARE;
+  const compact = isTransform && isAfterExtract &&
+    compactions.fraction() < COMPACTED_SHARE;
   const faults = planFaults(stage, random);
   if (isTransform && (isBehind || compact)) {
     faults.push(planGatheringFault(gathering));

@@ -8,7 +8,7 @@ import { changedZones } from "../harness/changed_zone.ts";
 import { openLake } from "../harness/readers/oracle.ts";
 import type { Platform } from "../harness/platform.ts";
 
-/** So much older than what no manifest lists a sweep lets be. */
+/** A sweep keeps unlisted files that are younger than this. */
 const SPARED_MS = 48 * 3_600_000;
 /** A store may date a file by a clock that steps. */
 const STEP_MS = { directory: 20, S3: 1000 };
@@ -25,9 +25,9 @@ export async function sweepSince(
   const isS3 = context.config.processedUrl.startsWith("s3:");
   const step = isS3 ? STEP_MS.S3 : STEP_MS.directory;
   const before = Math.floor((sinceMs - step) / step) * step;
-  const resources = changedZones(context.resources, (zone) => ({
+  const resources = changedZones(context.resources, (store) => ({
     now: async () => {
-      await zone.now();
+      await store.now();
       return new Date(before + SPARED_MS);
     },
   }));
