@@ -8,7 +8,8 @@ import type { PostgresServer } from "../embedded/postgres_server.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
 import { serverCpuSeconds } from "./server_cpu.ts";
 
-const OURS = "ours";
+/** The pipeline itself. */
+export const OURS = "ours";
 /** The project's own script, which makes a first load and no more. */
 const PLAIN = "plain";
 const RUNS = ["first load", "1,000 changes", "nothing changed"] as const;
@@ -57,7 +58,8 @@ export async function compareWith(
   return new Map([...firstLoads].map(([peer, least]) => [peer, ours / least]));
 }
 
-function commandOf(peer: string): string | undefined {
+/** The shell command of a way to do the work, if it has one. */
+export function commandOf(peer: string): string | undefined {
   const deno = `"${Deno.execPath()}" run -q -A`;
   if (peer === PLAIN) return `${deno} bench/plain_script.ts`;
   if (peer !== OURS) return Deno.env.get(`BENCH_${peer.toUpperCase()}`);
