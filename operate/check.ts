@@ -21,8 +21,8 @@ other, and that lake and warehouse can hold what the models give. Prints each
 model with its columns, with their types in DuckDB and in the warehouse, and
 what its table gets there; the names of tables that have the same one in several
 schemas; the contract's columns that are carried as the exact text of another
-type, and those that no model reads. That a key of the source is unique and never null is seen in the
-source, by doctor and by every run.
+type, and those that no model reads. That a key of the source is unique and
+never null is seen in the source, by doctor and by every run.
 
   --json  one JSON object, also on a terminal`;
 

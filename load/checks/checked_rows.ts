@@ -12,7 +12,8 @@ export type CheckedModel = Pick<
  * Makes relations of the rows to be checked; a dimension's older ones are
  * apart. Those of the keys that batches touched are tables with statistics of
  * their own: those of a large table don't know of the versions that ended since
- * the last `analyze`, and a plan by them would take the square of their number.
+ * the last `analyze`, and a plan by them would compare each of these with each
+ * key of the batch.
  */
 export async function createChecked(
   client: pg.Client,
