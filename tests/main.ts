@@ -8,7 +8,7 @@ import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { lineAndBranchCoverage } from "./harness/coverage.ts";
 import { openTestS3 } from "./harness/servers/s3.ts";
-import { SQL_DIRECTORY } from "./harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "./harness/companies/sql_directory.ts";
 
 const COVERED = [
   "extract",

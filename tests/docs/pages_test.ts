@@ -8,7 +8,7 @@ import { readConfig } from "../../lib/settings/config.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/companies/small_source.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 
 /** Folders whose messages people may meet. */
 const SPEAKING = [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { SOURCE_SQL } from "../harness/platform.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 
 const OWN = join(platformDirectory(), "sql");
 /** The texts of a folder's files, by their paths in it. */

@@ -25,7 +25,7 @@ import {
   type TestDatabase,
 } from "./servers/postgres.ts";
 import { BUCKET } from "./servers/s3.ts";
-import { SQL_DIRECTORY } from "./sql_directory.ts";
+import { SQL_DIRECTORY } from "./companies/sql_directory.ts";
 
 /** Where a test keeps its zones. */
 export type ZoneKind = "directory" | "S3";

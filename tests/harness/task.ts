@@ -1,6 +1,6 @@
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { type Platform } from "./platform.ts";
-import { SQL_DIRECTORY } from "./sql_directory.ts";
+import { SQL_DIRECTORY } from "./companies/sql_directory.ts";
 
 const DEADLINE_MS = 60_000;
 

@@ -12,7 +12,7 @@ import {
   SALE_SOURCE,
   saleProject,
 } from "../harness/companies/sale_company.ts";
-import { StoreClock } from "../harness/servers/store_clock.ts";
+import { StoreClock } from "../harness/store_clock.ts";
 import { leaveUploadOpen } from "../simulator/leave_upload_open.ts";
 import { CALLED, type Kind, kindOf, type ZoneRights } from "./called_rights.ts";
 import { type S3Call, s3Rights } from "./s3_actions.ts";

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { main as check } from "../../operate/check.ts";
 import { copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 
 /** Checks a folder, as a person does. */
 async function told(

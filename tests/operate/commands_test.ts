@@ -11,7 +11,7 @@ import { main as status } from "../../operate/status.ts";
 import { main as transform } from "../../transform/main.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 
 interface TestIo extends ProcessIo {
   out: string;

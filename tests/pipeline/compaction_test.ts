@@ -28,7 +28,7 @@ import {
 } from "../harness/platform.ts";
 import { assertFreshlyLoaded } from "../harness/rebuild.ts";
 import { changeSmall, fillSmall } from "../harness/companies/small_source.ts";
-import { StoreClock } from "../harness/servers/store_clock.ts";
+import { StoreClock } from "../harness/store_clock.ts";
 
 const BATCHES = 40;
 const FAN_OUT = 3;

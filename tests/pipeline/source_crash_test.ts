@@ -7,7 +7,7 @@ import {
 import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { openClient } from "../harness/servers/postgres.ts";
-import { reading } from "../harness/reading.ts";
+import { readFromCluster } from "../harness/servers/read_from_cluster.ts";
 import { insertOrder } from "../harness/companies/small_source.ts";
 
 /** The longest that PostgreSQL allows: what it hasn't flushed, a crash loses. */
@@ -52,7 +52,7 @@ for (const { name, beside = [], lost } of CASES) {
       {
         await using cluster = await Cluster.start(dataDir, SETTINGS);
         await cluster.fill();
-        const reader = reading(platform, cluster);
+        const reader = readFromCluster(platform, cluster);
         await reader.run();
         await flushed(cluster);
         const other = await openClient(cluster.server.url(DATABASE));
@@ -64,7 +64,7 @@ for (const { name, beside = [], lost } of CASES) {
       }
       await using cluster = await Cluster.start(dataDir);
       await execute(cluster.client, ...UPDATES);
-      const reader = reading(platform, cluster);
+      const reader = readFromCluster(platform, cluster);
 
       await reader.run();
       await reader.run();

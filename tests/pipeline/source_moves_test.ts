@@ -15,7 +15,7 @@ import { assertMirrored } from "../harness/readers/mirror.ts";
 import { History, warehouseState } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient } from "../harness/servers/postgres.ts";
-import { reading } from "../harness/reading.ts";
+import { readFromCluster } from "../harness/servers/read_from_cluster.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 
 const WAIT_TRIES_MAX = 600;
@@ -28,7 +28,7 @@ class Moving {
   constructor(readonly platform: Platform) {}
 
   async step(cluster: Cluster): Promise<number> {
-    const platform = reading(this.platform, cluster);
+    const platform = readFromCluster(this.platform, cluster);
     this.history ??= new History(platform);
     // The history keeps what it has seen; only where it looks moves.
     Object.assign(this.history.platform, { source: platform.source });
@@ -99,7 +99,7 @@ Deno.test("a standby serves as source, and one that lags is refused", () =>
       "delete from payment where payment_id = 5",
     );
     await moving.step(primary);
-    reading(platform, standby);
+    readFromCluster(platform, standby);
     await assert.rejects(platform.extract(), (error) => {
       assert(error instanceof StageError);
       assert.match(error.message, /Cannot read the source: it is a standby at/);
@@ -126,7 +126,7 @@ Deno.test("a standby that replays nothing stamps batches with the time of its st
       primary_conninfo: `host=${address.hostname} port=${address.port} ` +
         `user=${address.username} password=${address.password}`,
     });
-    const { extract } = reading(platform, standby);
+    const { extract } = readFromCluster(platform, standby);
     const insert = async (id: number) => {
       const begun = Date.now();
       await execute(primary.client, insertOrder(id));
@@ -168,7 +168,7 @@ Deno.test("a standby that was cut off from its primary is as old as its last com
       "select pg_postmaster_start_time() as at",
     );
 
-    await reading(platform, standby).extract();
+    await readFromCluster(platform, standby).extract();
 
     const { snapshotTime } = await ingestionManifest(platform, 1);
     assert.ok(Date.parse(snapshotTime) <= started.at.getTime());

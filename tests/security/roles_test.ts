@@ -15,7 +15,7 @@ import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/servers/postgres.ts";
 import { insertOrder } from "../harness/companies/small_source.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 
 const WAREHOUSE = "warehouse";
 const PASSWORD = "of a test";

@@ -1,7 +1,7 @@
 import { TOTESYS } from "../harness/companies/company.ts";
 import { SOURCE_SQL } from "../harness/platform.ts";
 import { fillSmall } from "../harness/companies/small_source.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 import { TOTESYS_TABLES } from "../harness/companies/written_tables.ts";
 import type { SimulatedCompany } from "./simulated_company.ts";
 

@@ -4,7 +4,7 @@ import {
   type Json,
 } from "@duckdb/node-api";
 import { join } from "node:path";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 
 /** A row by column; what is left out is taken from the table's usual row. */
 export type Row = Record<string, string | null>;

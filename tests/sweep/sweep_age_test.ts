@@ -5,7 +5,7 @@ import { runSmallHistory } from "../harness/damage.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 import { fillSmall } from "../harness/companies/small_source.ts";
-import { StoreClock } from "../harness/servers/store_clock.ts";
+import { StoreClock } from "../harness/store_clock.ts";
 import {
   GARBAGE_RUN,
   keysOf,

@@ -3,7 +3,7 @@ import { main } from "../../sweep/main.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { runSmallHistory } from "../harness/damage.ts";
 import { openPlatform } from "../harness/platform.ts";
-import { StoreClock } from "../harness/servers/store_clock.ts";
+import { StoreClock } from "../harness/store_clock.ts";
 import {
   GARBAGE_RUN,
   keysOf,

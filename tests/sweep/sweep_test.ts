@@ -17,7 +17,7 @@ import {
 } from "../harness/platform.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
-import { StoreClock } from "../harness/servers/store_clock.ts";
+import { StoreClock } from "../harness/store_clock.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 import { leaveUploadOpen } from "../simulator/leave_upload_open.ts";
 import {

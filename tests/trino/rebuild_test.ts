@@ -19,7 +19,7 @@ import {
   PROJECT_SQL,
   ZONE_KINDS,
 } from "../harness/platform.ts";
-import { StoreClock } from "../harness/servers/store_clock.ts";
+import { StoreClock } from "../harness/store_clock.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 import {
   startTrino,

@@ -3,7 +3,7 @@ import type { ProcessIo } from "../../lib/cli/command.ts";
 import { main } from "../../verify/main.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/companies/small_source.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
 
 Deno.test("./totesys verify exits with what it found", async () => {
   await using platform = await openPlatform();

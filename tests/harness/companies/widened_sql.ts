@@ -4,7 +4,7 @@ import {
   type ProjectSql,
   readProjectSql,
 } from "../../../lib/project/project_sql.ts";
-import { SQL_DIRECTORY } from "../sql_directory.ts";
+import { SQL_DIRECTORY } from "./sql_directory.ts";
 
 /** What the source becomes for it. */
 export const WIDENED = [

@@ -6,7 +6,7 @@ import { platformDirectory } from "../../../lib/platform_directory.ts";
 import { Cluster } from "../../harness/servers/cluster.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { openClient } from "../../harness/servers/postgres.ts";
-import { SQL_DIRECTORY } from "../../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../../harness/companies/sql_directory.ts";
 
 const [SOURCE, WAREHOUSE] = await databasesOf(
   SQL_DIRECTORY,

@@ -8,7 +8,7 @@ import { makeWarehouse } from "../../harness/make_warehouse.ts";
 import { execute } from "../../harness/platform.ts";
 import { projectOf } from "../../harness/companies/small_project.ts";
 import { openTestDatabase } from "../../harness/servers/postgres.ts";
-import { SQL_DIRECTORY } from "../../harness/sql_directory.ts";
+import { SQL_DIRECTORY } from "../../harness/companies/sql_directory.ts";
 
 const DEPARTMENTS = `-- A department of the company.
 --

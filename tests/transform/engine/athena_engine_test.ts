@@ -20,7 +20,7 @@ import {
   changeSmall,
   fillSmall,
 } from "../../harness/companies/small_source.ts";
-import { StoreClock } from "../../harness/servers/store_clock.ts";
+import { StoreClock } from "../../harness/store_clock.ts";
 import { Task, taskEnv } from "../../harness/task.ts";
 
 Deno.test("Athena makes the lake and the warehouse that DuckDB makes", async () => {

@@ -22,7 +22,7 @@ import {
 } from "../../harness/platform.ts";
 import { smallProject } from "../../harness/companies/small_project.ts";
 import { fillSmall } from "../../harness/companies/small_source.ts";
-import { StoreClock } from "../../harness/servers/store_clock.ts";
+import { StoreClock } from "../../harness/store_clock.ts";
 
 const RENAME = (name: string) =>
   `update design set design_name = '${name}' where design_id = 2`;

@@ -1,7 +1,7 @@
-import { RESOURCES } from "../../../lib/stage.ts";
-import type { Zone } from "../../../lib/zone/zone.ts";
-import { changedZone } from "../changed_zone.ts";
-import type { Platform } from "../platform.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import type { Zone } from "../../lib/zone/zone.ts";
+import { changedZone } from "./changed_zone.ts";
+import type { Platform } from "./platform.ts";
 
 const MS_PER_HOUR = 3_600_000;
 /** S3 tells the time of a file to the second. */

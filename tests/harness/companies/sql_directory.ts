@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { platformDirectory } from "../../lib/platform_directory.ts";
+import { platformDirectory } from "../../../lib/platform_directory.ts";
 
 /**
  * The folder of the company that the tests run on: Totesys among the examples,
