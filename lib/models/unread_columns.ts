@@ -55,23 +55,25 @@ export async function unreadColumns(
 function columnNames(query: SqlNode): ReadonlySet<string> | undefined {
   const relations = new Set<string>();
   const names = new Set<string>();
-  /** Without a relation's name before them. */
-  const bare = new Set<string>();
+  /** Those that may be a relation's name, alone or with its schema's. */
+  const last = new Set<string>();
   let isOpen = false;
   walk(query, (node) => {
     isOpen ||= node.class === "STAR" ||
-      node.class === "POSITIONAL_REFERENCE" || node.ref_type === "NATURAL";
+      node.class === "POSITIONAL_REFERENCE" || node.ref_type === "NATURAL" ||
+      // As in `from orders as t (a, b)`: other names for its columns.
+      node.type === "BASE_TABLE" && textsOf(node.column_name_alias).length > 0;
     // Relations have no class, expressions have.
     if (node.class === undefined) {
       relations.add(textOf(node.alias).toLowerCase());
       relations.add(textOf(node.table_name).toLowerCase());
     }
     const parts = textsOf(node.column_names).map((name) => name.toLowerCase());
-    if (parts.length === 1) bare.add(parts.join());
+    for (const name of parts.slice(-1)) last.add(name);
     for (const name of [...parts, ...textsOf(node.using_columns)]) {
       names.add(name.toLowerCase());
     }
   });
   // A relation named as a column is a row as a whole.
-  return isOpen || !bare.isDisjointFrom(relations) ? undefined : names;
+  return isOpen || !last.isDisjointFrom(relations) ? undefined : names;
 }

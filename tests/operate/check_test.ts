@@ -176,7 +176,10 @@ Deno.test("check shows which columns no model reads", () =>
   inFolder(async (folder) => {
     await Deno.mkdir(join(folder, "models"));
     await Deno.mkdir(join(folder, "quarantine"));
-    const tables = ["star", "listed", "joined", "whole", "ruled", "unused"];
+    const tables = [
+      ...["star", "listed", "joined", "whole", "row", "renamed", "ruled"],
+      "unused",
+    ];
     await Deno.writeTextFile(
       join(folder, "source.sql"),
       tables.map((name) =>
@@ -189,6 +192,8 @@ Deno.test("check shows which columns no model reads", () =>
       joined: `with named as (select id, "Name" from current.joined)
         select named.id, named.name from named join current.joined using (id)`,
       whole: "select id, to_json(whole)::text as row from changed.whole",
+      row: "select id, to_json(changed.row)::text as j from changed.row",
+      renamed: "select id, z from changed.renamed as t(id, q, z)",
       ruled: "select id from changed.ruled",
     };
     for (const [name, query] of Object.entries(queries)) {
@@ -207,7 +212,7 @@ Deno.test("check shows which columns no model reads", () =>
 
     assert.match(
       out,
-      /^read by no model, .*:\n {2}listed {2}Name\n {2}joined {2}size\n {2}ruled {3}Name\n {2}unused {2}Name, size\n\n6 tables/m,
+      /^read by no model, .*:\n {2}listed {2}Name\n {2}joined {2}size\n {2}ruled {3}Name\n {2}unused {2}Name, size\n\n8 tables/m,
     );
     assert.deepEqual(JSON.parse(asJson.out).unread[3], {
       table: "unused",
