@@ -25,10 +25,10 @@ select
             then (
                 select
                     'its partition ' || part.relname || ' is no ordinary table'
-                from pg_partition_tree(class.oid) as tree
-                inner join pg_class as part
-                    on tree.relid = part.oid
-                where tree.isleaf and part.relkind <> 'r'
+                from pg_class as part
+                where
+                    part.oid = any(tree.relations)
+                    and part.relkind not in ('r', 'p')
                 order by part.relname
                 limit 1
             )
@@ -45,16 +45,18 @@ select
                         and has_table_privilege(part.oid, 'select')
                         and not row_security_active(part.oid)
                     )
-                    order by part_namespace.nspname, part.relname
+                    -- The newest first.
+                    order by part.oid desc
                 ),
                 '[]'
             )
-        from pg_partition_tree(class.oid) as tree
-        inner join pg_class as part
-            on tree.relid = part.oid
+        from pg_class as part
         inner join pg_namespace as part_namespace
             on part.relnamespace = part_namespace.oid
-        where class.relkind = 'p' and tree.isleaf and part.relkind = 'r'
+        where
+            class.relkind = 'p'
+            and part.oid = any(tree.relations)
+            and part.relkind = 'r'
     )::text as partitions,
     columns.columns,
     unique_keys.unique_keys,
@@ -64,6 +66,20 @@ inner join pg_namespace as namespace
     on class.relnamespace = namespace.oid
 left join pg_am as access_method
     on class.relam = access_method.oid
+-- The table and its partitions: pg_partition_tree() would wait for their locks.
+cross join lateral (
+    with recursive branches as (
+        select class.oid as relation
+        union all
+        select inheritance.inhrelid as relation
+        from branches
+        inner join pg_inherits as inheritance
+            on branches.relation = inheritance.inhparent
+        where class.relkind = 'p'
+    )
+
+    select array_agg(branches.relation) as relations from branches
+) as tree
 cross join lateral (
     select
         coalesce(
@@ -153,11 +169,7 @@ cross join lateral (
                 and part.relname = pg_stats.tablename
         where
             value_type.has_infinity
-            and part.oid in (
-                select class.oid
-                union all
-                select tree.relid from pg_partition_tree(class.oid) as tree
-            )
+            and part.oid = any(tree.relations)
             and pg_stats.attname = attribute.attname
     ) as sampled
     left join pg_collation as collation_of
