@@ -11,6 +11,7 @@ import type { Truth } from "./truth.ts";
  */
 export class AttachedLake implements AsyncDisposable {
   #attached: { lake: DuckDb; batch: number; sinceMs: number } | undefined;
+  #turn = Promise.resolve();
 
   constructor(
     private readonly platform: Platform,
@@ -23,30 +24,59 @@ export class AttachedLake implements AsyncDisposable {
   }
 
   /** Attaches the lake as it is published now. */
-  async attach(): Promise<void> {
-    const { config } = this.platform;
-    if (config.processedUrl.startsWith("s3:")) return;
-    await this[Symbol.asyncDispose]();
-    // What the lake lists may be out of date by now.
-    const sinceMs = Math.min(Date.now(), await lakeIsStaleSince(this.platform));
-    const lake = await openLake(this.platform).catch(() => undefined);
-    if (lake === undefined) return;
-    const [about] = await lake.rows("from totes.lake.about");
-    this.#attached = { lake, batch: Number(about?.batch), sinceMs };
+  attach(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { config } = this.platform;
+      if (config.processedUrl.startsWith("s3:")) return;
+      await this.#close();
+      // What the lake lists may be out of date by now.
+      const sinceMs = Math.min(
+        Date.now(),
+        await lakeIsStaleSince(this.platform),
+      );
+      const lake = await openLake(this.platform).catch(() => undefined);
+      if (lake === undefined) return;
+      const [about] = await lake.rows("from totes.lake.about");
+      this.#attached = { lake, batch: Number(about?.batch), sinceMs };
+    });
   }
 
   /** Reads it again; throws when it isn't the batch that it was. */
-  async read(): Promise<void> {
-    if (this.#attached === undefined) return;
-    const { lake, batch } = this.#attached;
-    const { company } = this.truth;
-    const held = await lakeState(lake, { company });
-    const expected = await this.truth.expected(batch);
-    assertSame(held, expected, `a reader of the attached lake, ${batch}`);
+  read(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#attached === undefined) return;
+      const { lake, batch } = this.#attached;
+      const { company } = this.truth;
+      const held = await lakeState(lake, { company });
+      const expected = await this.truth.expected(batch);
+      assertSame(held, expected, `a reader of the attached lake, ${batch}`);
+    });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Lets the lake go. */
+  detach(): Promise<void> {
+    return this.#inTurn(() => this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.detach();
+  }
+
+  async #close(): Promise<void> {
     await this.#attached?.lake[Symbol.asyncDispose]();
     this.#attached = undefined;
+  }
+
+  /** Sweeps while several calls are late come side by side. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    try {
+      await work();
+    } finally {
+      resolve();
+    }
   }
 }

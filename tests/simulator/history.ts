@@ -293,6 +293,8 @@ export class History {
       ...this.#begun.values(),
       await lakeIsStaleSince(this.#platform),
     );
+    // Then its 48 hours are over.
+    if (!isHeeded) await this.#attached.detach();
     this.#isSwept ||= zone === "processed";
     this.tally.sweeps += 1;
     const { isWell, hasFault } = await this.#process("sweep", {
@@ -307,7 +309,7 @@ export class History {
     if (!isWell && !hasFault) {
       throw new Error("sweep failed in a run without faults");
     }
-    if (sinceMs <= this.#attached.sinceMs) await this.#attached.read();
+    if (isHeeded) await this.#attached.read();
   }
 
   /** Now and then what was left of the lake must do for a load that waits. */
@@ -396,7 +398,7 @@ export class History {
   /** Ends what is open, and runs every stage once without a fault. */
   async #settle(): Promise<void> {
     await this.#endWhatIsOpen();
-    await this.#attached[Symbol.asyncDispose]();
+    await this.#attached.detach();
     this.#setClocksRight();
     await this.#quiet();
     for (const stage of ["extract", "transform", "load"] as const) {
