@@ -13,7 +13,7 @@ import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkVersions, findVersions } from "./rows/find_versions.ts";
 import { type Followed, reportFollowed } from "./tables/follow_models.ts";
-import { followSql } from "./tables/follow_sql.ts";
+import { followSql, NOTHING_FOLLOWED } from "./tables/follow_sql.ts";
 import {
   checkedEntry,
   type LedgerEntry,
@@ -243,7 +243,7 @@ async function loadVersions(
   const models = loadedModels(sql);
   const { followed, isLeft } = follow
     ? await followSql(context, { client, models: await types.read() })
-    : { followed: [], isLeft: false };
+    : NOTHING_FOLLOWED;
   const tables = await readWarehouseTables(client, { models, types });
   const work: LoadWork = {
     ...options,

@@ -2,7 +2,8 @@ import type pg from "pg";
 import { dirname } from "node:path";
 import { CSV_ROW_BYTES_MAX, NEWLINE } from "../lib/csv/csv_row.ts";
 import { copyOut } from "../lib/postgres/copy.ts";
-import { quoteName, quoteText } from "../lib/sql/quote.ts";
+import { emptyModelSql } from "../lib/models/empty_relation.ts";
+import { quoteText } from "../lib/sql/quote.ts";
 import { tempDirectoryError } from "../lib/temp_folder.ts";
 
 /** A model's row has our columns beside the source's: 64 KiB more as CSV. */
@@ -79,8 +80,8 @@ export function copiedRowsSql(
   { path, columns, rows, lineBytesMax }: CopiedRows,
 ): string {
   if (rows === 0) {
-    const none = columns.map((name) => `null::varchar as ${quoteName(name)}`);
-    return `(select ${none.join(", ")} where false)`;
+    const texts = columns.map((name) => ({ name, type: "VARCHAR" }));
+    return `(${emptyModelSql(texts)})`;
   }
   const rowBytesMax = lineBytesMax ?? ROW_BYTES_MAX;
   const bufferBytes = Math.max(BUFFER_BYTES_MIN, 2 * rowBytesMax);

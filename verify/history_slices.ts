@@ -10,8 +10,9 @@ const SLICES_MAX = 64;
 /**
  * Divides the ended versions of a model into ranges of the batches in which
  * they began, so that comparing them takes memory for one range, however long
- * the history is: of at most so many versions, ended or not, on both sides.
- * Gives a condition for each; no batch is divided.
+ * the history is. Gives a condition for each; no batch is divided.
+ * `versionsMax` is a bound, known without a query, on the versions of both
+ * sides: a short history is one range.
  */
 export async function historySlices(
   duckdb: DuckDb,

@@ -56,16 +56,16 @@ const WIDENING = [
  */
 export async function asInLake(
   duckdb: DuckDb,
-  { zone, files }: Lake,
+  lake: Lake,
   model: ModelInLake,
 ): Promise<ModelInLake> {
   const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
-  const own = files.filter((file) => file.model === model.name);
+  const own = filesOf(lake, model);
   if (own.every((file) => file.columns === columnsHash(columns))) return model;
   const held = await describeColumns(
     duckdb,
     `from (${emptyModelSql(columns)}) union all by name
-    from ${readLikeSql(zone, own, columns)}`,
+    from ${readLikeSql(lake.zone, own, columns)}`,
   );
   return {
     ...model,
@@ -86,19 +86,19 @@ export async function asInLake(
  */
 export async function readFromLake(
   duckdb: DuckDb,
-  { zone, files, batch }: Lake,
+  lake: Lake,
   model: ModelInLake,
 ): Promise<void> {
   const key = quoteNames(model.key);
   const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
-  const own = files.filter((file) => file.model === model.name);
+  const own = filesOf(lake, model);
   const versions = own.length === 0
     ? `(${emptyModelSql(columns)})`
-    : readLikeSql(zone, own, columns);
+    : readLikeSql(lake.zone, own, columns);
   await keepRows(duckdb, {
     view: VERSIONS_IN_LAKE,
     select: `select *, row_number() over () as ${NUMBER}
-    from ${versions} where batch <= ${batch}`,
+    from ${versions} where batch <= ${lake.batch}`,
   });
   // With these, finding the current ones moves no whole rows.
   await duckdb.run(
@@ -128,9 +128,12 @@ export async function readFromLake(
 }
 
 /** How many versions of a model the lake's files hold, deletes among them. */
-export function versionsIn({ files }: Lake, model: ModelInLake): number {
-  return files.filter((file) => file.model === model.name)
-    .reduce((sum, file) => sum + file.rows, 0);
+export function versionsIn(lake: Lake, model: ModelInLake): number {
+  return filesOf(lake, model).reduce((sum, file) => sum + file.rows, 0);
+}
+
+function filesOf({ files }: Lake, { name }: ModelInLake): LiveFile[] {
+  return files.filter((file) => file.model === name);
 }
 
 /** DuckDB SQL for the open versions, with their stamps. */

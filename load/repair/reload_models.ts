@@ -16,7 +16,11 @@ import { interceptedError } from "../dependents/check_triggers.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
 import { reportFollowed } from "../tables/follow_models.ts";
 import { validateFilled } from "../references/validate_filled.ts";
-import { followSql } from "../tables/follow_sql.ts";
+import {
+  type FollowedSql,
+  followSql,
+  NOTHING_FOLLOWED,
+} from "../tables/follow_sql.ts";
 import { checksOf } from "../checks/history_checks.ts";
 import {
   freshTable,
@@ -91,8 +95,7 @@ export async function reloadModels(
     batch: 0,
     repaired: {},
     rows: 0,
-    followed: [],
-    isLeft: false,
+    ...NOTHING_FOLLOWED,
   };
   await loader.transaction(async () => {
     done = await reload(context, { ...options, duckdb });
@@ -121,11 +124,7 @@ export async function reloadModels(
 async function reload(
   context: StageContext,
   options: ReloadOptions & { duckdb: DuckDb },
-): Promise<
-  & Reloaded
-  & { rows: number }
-  & Awaited<ReturnType<typeof followSql>>
-> {
+): Promise<Reloaded & FollowedSql & { rows: number }> {
   const { sql } = context;
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
   const { allowCascade = false } = options;
@@ -143,10 +142,7 @@ async function reload(
     ? await readLedger(batches, { to: batch, sql, newest })
     : undefined;
   let repaired: Record<string, number> = {};
-  let done: Awaited<ReturnType<typeof followSql>> = {
-    followed: [],
-    isLeft: false,
-  };
+  let done = NOTHING_FOLLOWED;
   context.progress.begin(`reload ${models.length} models`, { rows });
   const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {

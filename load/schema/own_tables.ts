@@ -26,8 +26,9 @@ export interface DamagedTable {
 
 /**
  * The tables of the schema `pipeline` that are gone, lack a column, or have keys
- * twice, though the migration that creates them was applied. Throws a `StageError` where the
- * list of applied migrations is itself gone, or a table is unlogged.
+ * twice, though the migration that creates them was applied. Throws a
+ * `StageError` where the list of applied migrations is itself gone, or a table
+ * is unlogged.
  */
 export async function damagedTables(
   client: pg.Client,
@@ -35,13 +36,18 @@ export async function damagedTables(
   const applied = await appliedMigrations(client);
   const rows = await query(
     client,
-    `select relname as table_name, attname as column_name, relpersistence
+    `select relname as table_name, attname as column_name, relpersistence,
+      exists (
+        select from pg_index
+        where indrelid = pg_class.oid and indisunique and indisvalid
+          and indpred is null and indexprs is null
+      )::text as has_key
     from pg_class
     inner join pg_attribute on attrelid = pg_class.oid and attnum > 0
       and not attisdropped
     where relnamespace = to_regnamespace('pipeline') and relkind in ('r', 'p')
     union all
-    select 'history', '', '' from pg_class
+    select 'history', '', '', null from pg_class
     where oid = to_regclass(quote_ident($1 || '_history'))`,
     [QUARANTINE.name],
   );
@@ -73,33 +79,23 @@ export async function damagedTables(
         : `${name} lacks the column ${lacking}`,
     }];
   });
-  const whole = [...wanted.keys()].filter((table) =>
-    !damaged.some(({ name }) => name === table)
+  const keyless = [...wanted.keys()].filter((table) =>
+    !damaged.some(({ name }) => name === table) &&
+    rows.some((row) => row.table_name === table && row.has_key === "false")
   );
-  return [...damaged, ...await doubledTables(client, whole)];
+  return [...damaged, ...await doubledTables(client, keyless)];
 }
 
-/** Those of these tables that have keys twice, since their own was dropped. */
+/** Those of these tables, whose keys were dropped, that have keys twice. */
 async function doubledTables(
   client: pg.Client,
   tables: readonly string[],
 ): Promise<DamagedTable[]> {
-  const keyed = ENGINE_INDEXES.filter(({ table, kind }) =>
+  const keys = ENGINE_INDEXES.filter(({ table, kind }) =>
     kind === "primary" && tables.includes(table)
   );
-  const keyless = await query(
-    client,
-    `select name from unnest($1::text[]) as name
-    where not exists (
-      select from pg_index
-      where indrelid = to_regclass('pipeline.' || quote_ident(name))
-        and indisunique and indisvalid and indpred is null and indexprs is null
-    )`,
-    [keyed.map(({ table }) => table)],
-  );
   const doubled: DamagedTable[] = [];
-  for (const { table, columns } of keyed) {
-    if (!keyless.some(({ name }) => name === table)) continue;
+  for (const { table, columns } of keys) {
     const name = `${SCHEMA}${table}`;
     if (!await hasKeysTwice(client, { table: name, key: columns })) continue;
     doubled.push({

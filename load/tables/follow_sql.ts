@@ -7,11 +7,20 @@ import { type Followed, followModels } from "./follow_models.ts";
 import type { TypedModel } from "./model_types.ts";
 import { wantedSchema } from "./wanted_schema.ts";
 
+/** What has followed the models. */
+export interface FollowedSql {
+  followed: readonly Followed[];
+  /** Whether there are foreign keys to be validated once it is committed. */
+  isLeft: boolean;
+}
+
+/** Where there is nothing to follow. */
+export const NOTHING_FOLLOWED: FollowedSql = { followed: [], isLeft: false };
+
 /**
  * Changes the warehouse's tables as these models have changed, adds the foreign
  * keys of columns that are new, and warns of tables whose model is gone. Throws
- * as `followModels` does, and returns what that did, and whether there are
- * foreign keys left to be validated once it is committed.
+ * as `followModels` does.
  */
 export async function followSql(
   { sql, log }: Pick<StageContext, "sql" | "log">,
@@ -20,7 +29,7 @@ export async function followSql(
     models: readonly TypedModel[];
     drop?: boolean;
   },
-): Promise<{ followed: readonly Followed[]; isLeft: boolean }> {
+): Promise<FollowedSql> {
   const { client } = options;
   const followed = await followModels(client, options);
   const isLeft = await addMissingReferences(client, wantedSchema(sql));
