@@ -103,13 +103,20 @@ const SORTING = new Set([
 /** How deep macros may call macros. */
 const MACRO_DEPTH_MAX = 5;
 
+/** The same in each DuckDB of a process, and slow to ask for. */
+let known: FunctionKinds | undefined;
+
 /**
- * Asks DuckDB for its functions; a macro counts as what its text calls, and as
- * volatile if it reads DuckDB's catalogue.
+ * Asks DuckDB for its functions, once in a process; a macro counts as what its
+ * text calls, and as volatile if it reads DuckDB's catalogue.
  */
 export async function readFunctionKinds(
   duckdb: DuckDb,
 ): Promise<FunctionKinds> {
+  return known ??= await askForKinds(duckdb);
+}
+
+async function askForKinds(duckdb: DuckDb): Promise<FunctionKinds> {
   // DuckDB makes thousands of rows for this, whatever is asked for.
   const functions = await duckdb.rows(
     `select distinct function_name as name, function_type as type, stability,
@@ -132,7 +139,7 @@ export async function readFunctionKinds(
     else if (stability !== "CONSISTENT" && name !== RAISES) volatile.add(name);
   }
   for (let depth = 0; depth < MACRO_DEPTH_MAX; depth++) {
-    const known = volatile.size + aggregates.size;
+    const before = volatile.size + aggregates.size;
     for (const { name, query } of macros) {
       const kinds = { volatile, aggregates };
       if (
@@ -141,7 +148,7 @@ export async function readFunctionKinds(
       ) volatile.add(name);
       if (aggregatesIn(query, kinds).length > 0) aggregates.add(name);
     }
-    if (volatile.size + aggregates.size === known) break;
+    if (volatile.size + aggregates.size === before) break;
   }
   return { volatile, aggregates };
 }

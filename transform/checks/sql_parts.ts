@@ -19,8 +19,20 @@ export interface SplitQueries {
   quarantine: ReadonlyMap<string, SqlNode>;
 }
 
-/** Parses the queries of SQL that is already checked. */
+/** What this process has parsed. */
+const split = new WeakMap<ProjectSql, SplitQueries>();
+
+/** Parses the queries of SQL that is already checked, once in a process. */
 export async function splitQueries(
+  duckdb: DuckDb,
+  sql: ProjectSql,
+): Promise<SplitQueries> {
+  const known = split.get(sql) ?? await splitAll(duckdb, sql);
+  split.set(sql, known);
+  return known;
+}
+
+async function splitAll(
   duckdb: DuckDb,
   sql: ProjectSql,
 ): Promise<SplitQueries> {
