@@ -1,6 +1,12 @@
 import { type Browser, chromium } from "playwright-core";
 
-const PROGRAMS = ["chromium", "chromium-browser", "google-chrome"];
+/** The first draws pages alone, for less than half of a browser's work. */
+const PROGRAMS = [
+  "chromium-headless-shell",
+  "chromium",
+  "chromium-browser",
+  "google-chrome",
+];
 
 /** The path of a Chromium of the system's; undefined when there is none. */
 export async function findChromium(): Promise<string | undefined> {

@@ -6,8 +6,6 @@ import { type Mutation, MUTATIONS } from "./mutations.ts";
 
 /** Within so many histories each of the mistakes must show. */
 const SEEDS_MAX = 50;
-/** So many histories find nothing where there is nothing. */
-const CONTROLS = 4;
 const COPIED = [
   "extract",
   "transform",
@@ -52,29 +50,22 @@ for (const mutation of MUTATIONS.filter((one) => one.isPrepared)) {
 
       // Of its own seed the history is verified, by a reading of the source
       // that knows nothing of what prepares.
-      const from = mutation.seed + 1;
-      await assertFindsNothing(folder, { from, to: from + 1 });
+      await assertFindsNothing(folder, mutation.seed + 1);
     }));
 }
 
-Deno.test("simulate finds nothing where nothing was changed", () =>
+// That many histories find nothing is what `deno task simulate` shows.
+Deno.test("simulate finds nothing in a copy where nothing was changed", () =>
   inFolder(async (folder) => {
     await copyProject(folder, [...COPIED, ".duckdb"]);
 
-    await assertFindsNothing(folder, { from: 1, to: CONTROLS });
+    await assertFindsNothing(folder, 1);
   }));
 
-async function assertFindsNothing(
-  folder: string,
-  seeds: { from: number; to: number },
-): Promise<void> {
-  const { code, output } = await simulateIn(folder, seeds);
+async function assertFindsNothing(folder: string, seed: number): Promise<void> {
+  const { code, output } = await simulateIn(folder, { from: seed, to: seed });
 
-  assert.match(
-    output,
-    new RegExp(`^${seeds.to - seeds.from + 1} passed, 0 failed$`, "m"),
-    output,
-  );
+  assert.match(output, /^1 passed, 0 failed$/m, output);
   assert.equal(code, 0, output);
 }
 
