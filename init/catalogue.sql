@@ -12,8 +12,13 @@ select
         has_schema_privilege(namespace.oid, 'usage')
         and has_table_privilege(class.oid, 'select')
     )::text as readable,
-    -- Why extract refuses it, in the same words.
+    -- Why extract refuses it, in the same words; and a table that came with an
+    -- extension is the company's only if it is named.
     case
+        when $2::text[] is null and extension.extname is not null
+            then
+                'it belongs to the extension ' || extension.extname
+                || '; --tables takes it if its rows are your own'
         when class.relkind = 'r' and class.relhassubclass and exists (
             select from pg_inherits where inhparent = class.oid
         ) then 'other tables inherit from it, whose rows would be left out'
@@ -66,6 +71,13 @@ inner join pg_namespace as namespace
     on class.relnamespace = namespace.oid
 left join pg_am as access_method
     on class.relam = access_method.oid
+left join pg_depend as membership
+    on
+        membership.classid = 'pg_class'::regclass
+        and class.oid = membership.objid
+        and membership.deptype = 'e'
+left join pg_extension as extension
+    on membership.refobjid = extension.oid
 -- The table and its partitions: pg_partition_tree() would wait for their locks.
 cross join lateral (
     with recursive branches as (

@@ -38,6 +38,43 @@ Deno.test("init takes no column for not null whose older rows may break that", (
     assert.equal((await verify(context)).same, true);
   }));
 
+Deno.test("init takes a table that came with an extension only if it is named", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      // The server has no extension with a table of its own.
+      sourceSql: `create table spatial_ref_sys (srid integer primary key);
+        create extension file_fdw;
+        alter extension file_fdw add table spatial_ref_sys;
+        create table place (id integer primary key)`,
+      warehouse: "empty",
+    });
+    const { context } = platform;
+    const plain = { into: join(folder, "sql"), schemas: undefined };
+
+    const told = await makeCompanyFolder(context, {
+      ...plain,
+      tables: undefined,
+    });
+
+    assert.match(
+      told,
+      /left out: public\.spatial_ref_sys, since it belongs to the extension file_fdw/,
+    );
+    assert.deepEqual(
+      readProjectSql(plain.into).tables.map(({ name }) => name),
+      ["place"],
+    );
+    const named = { ...plain, into: join(folder, "named") };
+    await makeCompanyFolder(context, {
+      ...named,
+      tables: ["spatial_ref_sys"],
+    });
+    assert.deepEqual(
+      readProjectSql(named.into).tables.map(({ name }) => name),
+      ["spatial_ref_sys"],
+    );
+  }));
+
 /** A company whose catalogue has what most have not. */
 const ODD_COMPANY = `
 create schema "Lager Süd";
