@@ -18,7 +18,7 @@ import { assertRebuilds } from "../harness/rebuild.ts";
 import type { AttachedLake } from "./attached_lake.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import type { Migrator } from "./migrator.ts";
-import type { Outcome } from "./outcome.ts";
+import { emptyTally } from "./outcome.ts";
 import { planFaults } from "./plan_faults.ts";
 import { planRun, planStages } from "./plan_round.ts";
 import type { Readers } from "./readers.ts";
@@ -76,26 +76,7 @@ export interface Parts {
  * then, after one run without faults, a check of everything that is promised.
  */
 export class History {
-  readonly tally: Pick<
-    Outcome,
-    | "batches"
-    | "runs"
-    | "failed"
-    | "faults"
-    | "struckIn"
-    | "compactions"
-    | "sweeps"
-    | "reads"
-  > = {
-    batches: 0,
-    runs: 0,
-    failed: 0,
-    faults: [],
-    struckIn: { merges: 0, groups: 0 },
-    compactions: 0,
-    sweeps: 0,
-    reads: { warehouse: 0, lake: 0 },
-  };
+  readonly tally = emptyTally();
   readonly #platform: Platform;
   readonly #writers: RandomWriters;
   readonly #migrator: Migrator;

@@ -1,4 +1,4 @@
-/** What came of a history. */
+/** The result of a history. */
 export interface Outcome {
   seed: number;
   zones: "directory" | "S3";
@@ -17,4 +17,18 @@ export interface Outcome {
   reads: { warehouse: number; lake: number };
   /** What was done, in order. */
   story: string[];
+}
+
+/** The counts of a history in which nothing has happened yet. */
+export function emptyTally(): Omit<Outcome, "seed" | "zones" | "story"> {
+  return {
+    batches: 0,
+    runs: 0,
+    failed: 0,
+    faults: [],
+    struckIn: { merges: 0, groups: 0 },
+    compactions: 0,
+    sweeps: 0,
+    reads: { warehouse: 0, lake: 0 },
+  };
 }

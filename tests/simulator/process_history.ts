@@ -11,7 +11,7 @@ import { openPlatform, type Platform } from "../harness/platform.ts";
 import { RandomWriters } from "../harness/companies/random_writers.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import { KILL_ME } from "./mortal.ts";
-import type { Outcome } from "./outcome.ts";
+import { emptyTally, type Outcome } from "./outcome.ts";
 import { planDeath } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
 import type { HistoryOptions } from "./simulated_company.ts";
@@ -61,26 +61,13 @@ export async function simulateProcesses(
     company.written,
   );
   const { story } = writers;
-  const outcome: Outcome = {
-    seed,
-    zones,
-    batches: 0,
-    runs: 0,
-    failed: 0,
-    faults: [],
-    struckIn: { merges: 0, groups: 0 },
-    compactions: 0,
-    sweeps: 0,
-    reads: { warehouse: 0, lake: 0 },
-    story,
-  };
+  const outcome: Outcome = { seed, zones, story, ...emptyTally() };
+  const isEnough = () =>
+    truth.newest >= BATCHES_MIN && outcome.faults.length >= KILLS_MIN;
   try {
-    const isEnough = () =>
-      truth.newest >= BATCHES_MIN && outcome.faults.length >= KILLS_MIN;
     for (let round = 1; round <= ROUNDS_MAX && !isEnough(); round++) {
       const random = stream(seed, `round ${round}`);
-      const writes = random.between(0, WRITES_MAX);
-      for (let write = 0; write < writes; write++) await writers.write();
+      await writeSome(writers, random);
       for (const stages of planRound(random)) {
         await runStages(stages, { platform, readers, outcome });
         await truth.recordNewest();
@@ -106,6 +93,11 @@ export async function simulateProcesses(
       cause: error,
     });
   }
+}
+
+async function writeSome(writers: RandomWriters, random: Random) {
+  const writes = random.between(0, WRITES_MAX);
+  for (let write = 0; write < writes; write++) await writers.write();
 }
 
 /** Runs each stage once, without faults; throws if one fails. */
