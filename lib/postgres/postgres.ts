@@ -54,9 +54,12 @@ export function setLocalSql(settings: Settings): string {
     .join("; ");
 }
 
-/** Lifts a limit that PostgreSQL has since version 17. */
-const UNLIMITED = "select set_config('transaction_timeout', '0', true) " +
-  "where current_setting('transaction_timeout', true) is not null";
+/** Lifts limits that not every version has; the second forbids own views. */
+const UNLIMITED = `select set_config(name, value, true)
+  from (values ('transaction_timeout', '0'),
+    ('restrict_nonsystem_relation_kind', '')
+  ) as unlimited (name, value)
+  where current_setting(name, true) is not null`;
 
 /** How `inTransaction` runs. */
 export interface TransactionOptions {

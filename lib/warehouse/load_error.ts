@@ -123,7 +123,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "55000": {
     retryable: false,
     hint:
-      "What it names is not ready for it: a table that is published needs a replica identity, for one",
+      "What it names is not ready for it, as the message says: a published table needs a replica identity (alter table ... replica identity), a materialized view must be filled first (refresh materialized view)",
   },
   "55P03": {
     retryable: true,

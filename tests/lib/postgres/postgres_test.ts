@@ -115,6 +115,28 @@ Deno.test("inTransaction() lifts transaction_timeout", async () => {
   assert.equal(row.one, "1");
 });
 
+Deno.test("inTransaction() reads views whatever kinds of relations the role is kept from", async () => {
+  await using database = await openTestDatabase();
+  const { client: admin, settings } = database;
+  await admin.query("create view v as select 1 as one");
+  const { rows: [limit] } = await admin.query(
+    "select current_setting('restrict_nonsystem_relation_kind', true) as kinds",
+  );
+  if (limit.kinds === null) return;
+  await admin.query(
+    `alter database ${settings.database}
+    set restrict_nonsystem_relation_kind to 'view, foreign-table'`,
+  );
+  await using connection = await connect(settings, { purpose: "test" });
+  const { client } = connection;
+  const read = () => queryRow(client, "select one from v");
+
+  await assert.rejects(read(), /access to non-system view "v" is restricted/);
+  const row = await inTransaction(client, { readOnly: true }, read);
+
+  assert.equal(row.one, "1");
+});
+
 Deno.test("queryRow() throws when no row comes back", async () => {
   await using database = await openTestDatabase();
 

@@ -34,6 +34,7 @@ for (
     ["39P01", "trigger returned no tuple", false, /refused it/],
     ["3D000", "database does not exist", false, /WAREHOUSE_URL/],
     ["55000", "no replica identity", false, /replica identity/],
+    ["55000", "has not been populated", false, /refresh materialized view/],
     ["55006", "object in use", true, /next run/],
     ["F0000", "configuration file has errors", false, /log/],
     ["22P02", "invalid input syntax", false, /wider type/],
