@@ -26,6 +26,7 @@ import { ModelTypes } from "./tables/model_types.ts";
 import type { Loader } from "./open_loader.ts";
 import { validateFilled } from "./references/validate_filled.ts";
 import { refillColumns } from "./repair/refill_columns.ts";
+import { checkNoneEmptied } from "./tables/emptied_tables.ts";
 import { readWarehouseTables } from "./tables/warehouse_table.ts";
 import { checkModels } from "./tables/check_models.ts";
 import { enterBatches } from "./write_ledger.ts";
@@ -245,6 +246,8 @@ async function loadVersions(
     ? await followSql(context, { client, models: await types.read() })
     : NOTHING_FOLLOWED;
   const tables = await readWarehouseTables(client, { models, types });
+  const batch = (manifests[0]?.batch ?? 1) - 1;
+  await checkNoneEmptied(options, { tables, batch });
   const work: LoadWork = {
     ...options,
     tables,
@@ -257,7 +260,6 @@ async function loadVersions(
   );
   if (!isFill) {
     const rework = { ...options, context, allowCascade: false };
-    const batch = (manifests[0]?.batch ?? 1) - 1;
     await refillColumns(rework, { ...options, tables, followed, batch });
     await mergeGroup(work);
   }

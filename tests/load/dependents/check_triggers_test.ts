@@ -89,7 +89,6 @@ for (const [what, { table, statements }] of Object.entries(INTERCEPTORS)) {
         ? `drop rule swallow on ${table}`
         : "drop function swallow cascade",
     );
-    await platform.load();
     await rebuildWarehouse(context);
     await assertMirrored(platform);
   });
