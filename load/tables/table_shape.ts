@@ -22,6 +22,7 @@ type Shaped = Pick<Model, "name" | "kind" | "key" | "recordId">;
 /**
  * Throws a `StageError` when the table of a model was made for another kind,
  * key or serial number: none of these can follow the model once there are rows.
+ * So it does when a table that a migration made is somewhere else now.
  */
 export async function checkShapes(
   client: pg.Client,
@@ -35,6 +36,12 @@ export async function checkShapes(
   const rows = await query(client, tableShapesSql, [
     models.map(({ name }) => name),
   ]);
+  const isThere = ({ name }: Shaped) => rows.some((row) => row.name === name);
+  for (const model of models) {
+    const { name } = model;
+    if (isDerived(model) || isThere(model)) continue;
+    await checkNotMoved(client, { model: name, table: name });
+  }
   for (const row of rows) {
     const model = models.find(({ name }) => name === row.name);
     if (model === undefined) continue;

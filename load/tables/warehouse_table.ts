@@ -207,7 +207,8 @@ function checkColumns(model: Shown, found: readonly TextRow[]): void {
       `Cannot load the model "${model.name}": the warehouse has no such table`,
       {
         subject: model.name,
-        hint: "Write a migration in sql/warehouse that creates it",
+        hint:
+          "Write a migration in sql/warehouse that creates it, or creates it again if somebody dropped it",
       },
     );
   }

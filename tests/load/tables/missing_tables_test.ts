@@ -7,6 +7,10 @@ import {
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
+import {
+  SALE_SOURCE,
+  saleProject,
+} from "../../harness/companies/sale_company.ts";
 import { projectOf } from "../../harness/companies/small_project.ts";
 
 const SOURCE =
@@ -152,6 +156,41 @@ for (const [what, change] of Object.entries(CHANGES)) {
       assert.equal(rows.length, 1);
     }));
 }
+
+Deno.test("load says where the table of a migration is that the role's search_path hides, and makes nothing", async () => {
+  await using platform = await openPlatform({
+    sql: await saleProject(),
+    sourceSql: SALE_SOURCE,
+  });
+  const { source, warehouse: { client, settings } } = platform;
+  await execute(source.client, "insert into shop values (1, 'A')");
+  await platform.run();
+  await execute(source.client, "update shop set name = 'B'");
+  await execute(
+    client,
+    "create schema mart",
+    `alter database ${settings.database} set search_path to mart`,
+  );
+  const isNamed = {
+    message:
+      'Cannot load the model "dim_shop": its table "dim_shop" is public.dim_shop now, where load does not look for it',
+    hint: /let the search_path of the loader's role lead to it/,
+  };
+
+  await assert.rejects(platform.run(), isNamed);
+  await assert.rejects(rebuildWarehouse(platform.context), isNamed);
+
+  const { rows } = await client.query(
+    "select relname from pg_class where relnamespace = 'mart'::regnamespace",
+  );
+  assert.deepEqual(rows, []);
+  await execute(
+    client,
+    `alter database ${settings.database} reset search_path`,
+  );
+  await platform.run();
+  assert((await verify(platform.context)).same);
+});
 
 Deno.test("load doesn't report as abandoned a table that it didn't make", () =>
   withBatchWaiting(async (platform) => {

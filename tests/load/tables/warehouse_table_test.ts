@@ -72,7 +72,8 @@ Deno.test("readWarehouseTable() names a model without a table", async () => {
     message:
       'Cannot load the model "fact_thing": the warehouse has no such table',
     subject: "fact_thing",
-    hint: "Write a migration in sql/warehouse that creates it",
+    hint:
+      "Write a migration in sql/warehouse that creates it, or creates it again if somebody dropped it",
   });
 });
 
