@@ -3,7 +3,8 @@ import { ConfigError, EXIT } from "../lib/errors.ts";
 import type { Config, Need } from "../lib/settings/config.ts";
 import { engineProblem, ENGINES } from "../lib/settings/engine_settings.ts";
 
-const USAGE = `./totesys rebuild processed [--engine trino|athena]
+const USAGE =
+  `./totesys rebuild processed [--engine trino|athena] [--replace-lake]
 ./totesys rebuild warehouse [--accept] [--replace-lake] [--allow-cascade]
 
 Rebuilds the processed zone from the ingestion zone, or the warehouse from the
@@ -14,14 +15,13 @@ once. Other commands may run meanwhile.
                   made by itself, in place of TRANSFORM_ENGINE
   --accept        drop columns that no model has, change types, and leave tables
                   that no model makes without new rows
-  --replace-lake  the warehouse may hold another lake, or later batches
+  --replace-lake  what is rebuilt may hold another lake, or later batches
   --allow-cascade lose rows of other tables in the warehouse that refer by
                   \`on delete\` to deleted rows
   --json          one JSON line per event, also on a terminal`;
 
 const WAREHOUSE_FLAGS = {
   accept: { type: "boolean" },
-  "replace-lake": { type: "boolean" },
   "allow-cascade": { type: "boolean" },
 } as const;
 
@@ -38,7 +38,11 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       name: "rebuild",
       usage: USAGE,
       needs: NEEDS.get(named) ?? [],
-      options: { ...WAREHOUSE_FLAGS, engine: { type: "string" } },
+      options: {
+        ...WAREHOUSE_FLAGS,
+        "replace-lake": { type: "boolean" },
+        engine: { type: "string" },
+      },
       takesPositionals: true,
       run: async (context, { flags, positionals }) => {
         const replaceLake = flags["replace-lake"] === true;
@@ -58,10 +62,11 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
         const { rebuildProcessed } = await import(
           "../transform/rebuild_processed.ts"
         );
-        const { overtaken } = await rebuildProcessed({
-          ...stage,
-          config: withEngine(stage.config, flags.engine),
-        });
+        const config = withEngine(stage.config, flags.engine);
+        const { overtaken } = await rebuildProcessed(
+          { ...stage, config },
+          { replaceLake },
+        );
         return overtaken === true ? EXIT.failed : EXIT.ok;
       },
     },

@@ -24,14 +24,22 @@ import { registerModels } from "../lib/models/register_models.ts";
 /** How often a rebuild catches up with batches that came while it ran. */
 const ROUNDS_MAX = 10;
 
+/** The options of one rebuild. */
+export interface RebuildProcessedOptions {
+  /** Replaces another lake, or later batches, by what the ingestion zone has. */
+  replaceLake?: boolean;
+}
+
 /**
  * Rebuilds every batch of the processed zone from the ingestion zone, as
  * another generation beside the active one, then activates it with one put.
  * Until then nobody reads it; a run that ends earlier leaves garbage. Throws a
- * `StageError` if it would lose a batch that exists now.
+ * `StageError` if it would lose a batch that exists now, unless these are to be
+ * replaced.
  */
 export async function rebuildProcessed(
   context: StageContext,
+  { replaceLake = false }: RebuildProcessedOptions = {},
 ): Promise<StageResult> {
   const { config, resources, sql, log } = context;
   const ingestion = openStageZone(context, "ingestion");
@@ -52,15 +60,19 @@ export async function rebuildProcessed(
     const output = new BatchLog<ProcessedManifest>(processed, "transform", {
       generation,
     });
-    await checkLive(context, { input, live: active });
+    if (!replaceLake) await checkLive(context, { input, live: active });
+    // The number of the batch that has to be reached.
+    const wanted = () =>
+      replaceLake ? Promise.resolve(0) : active.newestNumber();
     await using duckdb = await resources.openDuckDb(config, {
       zones: [ingestion.url, processed.url],
     });
     const columns = await registerModels(duckdb, sql);
     const prepared = { duckdb, columns };
     const making = { input, output, prepare: () => Promise.resolve(prepared) };
-    const made = await makeAll(context, { making, active, result });
-    const newest = await checkReached({ ...making, made, active, isExpired });
+    const made = await makeAll(context, { making, wanted, result });
+    const reached = { made, wanted: await wanted(), isExpired };
+    const newest = checkReached({ ...making, ...reached });
     context.signal.throwIfAborted();
     if (!await activateGeneration(processed, { from, to: generation })) {
       log.warn("another rebuild activated its generation first");
@@ -114,36 +126,36 @@ async function makeAll(
   context: StageContext,
   options: {
     making: MakeOptions;
-    active: BatchLog<ProcessedManifest>;
+    wanted: () => Promise<number>;
     result: StageResult;
   },
 ): Promise<Reached | undefined> {
-  const { making, active, result } = options;
+  const { making, wanted, result } = options;
   let made: Reached | undefined;
   for (let round = 1; round <= ROUNDS_MAX; round++) {
     const last = await making.input.newest();
     if (last === undefined) break;
     const previous = made?.committed;
     made = await makeBatches(context, { ...making, previous, last, result });
-    if (await active.newestNumber() <= last.batch) break;
+    if (await wanted() <= last.batch) break;
   }
   return made;
 }
 
 /** The newest batch of the rebuilt generation, which must have all batches. */
-async function checkReached(
+function checkReached(
   options: {
     input: BatchLog<IngestionManifest>;
+    output: BatchLog<ProcessedManifest>;
     made: Reached | undefined;
-    active: BatchLog<ProcessedManifest>;
+    wanted: number;
     isExpired: () => boolean;
   },
-): Promise<ProcessedManifest> {
-  const { input, made, active, isExpired } = options;
+): ProcessedManifest {
+  const { input, output, made, wanted, isExpired } = options;
   const newest = made?.committed;
-  const wanted = await active.newestNumber();
   const isAll = newest !== undefined && newest.batch >= wanted;
-  const { url } = active.zone;
+  const { url } = output.zone;
   if (isAll) {
     if (isExpired()) throw expiredError(`rebuild ${url}`, url);
     return newest;
@@ -154,6 +166,6 @@ async function checkReached(
   throw new StageError(`Cannot rebuild ${url}: ${found}`, {
     subject: url,
     hint:
-      "Nothing was changed. Check that INGESTION_URL is right, then run it again",
+      "Nothing was changed. Check that INGESTION_URL is right, then run it again; if that zone has lost its last batches for good, run it with --replace-lake",
   });
 }

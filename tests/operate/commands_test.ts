@@ -325,7 +325,11 @@ Deno.test("rebuild and resync recreate places and repair tables", async () => {
   assert.match(resynced.out, /fact_payment: 10 rows were repaired/);
   assert.doesNotMatch(resynced.out, /dim_currency: /);
   const processed = ioOf(env);
-  assert.equal(await rebuild(["processed"], processed), 0, processed.error);
+  assert.equal(
+    await rebuild(["processed", "--replace-lake"], processed),
+    0,
+    processed.error,
+  );
   assert.match(processed.out, /generation .* is active, up to batch 2/);
   const warehouse = ioOf(env);
   assert.equal(await rebuild(["warehouse"], warehouse), 0, warehouse.error);
@@ -372,8 +376,8 @@ Deno.test("rebuild and resync list their arguments when one is wrong, and exit w
       },
       {
         main: rebuild,
-        args: ["processed", "--replace-lake"],
-        message: "--replace-lake is for the warehouse only",
+        args: ["processed", "--accept"],
+        message: "--accept is for the warehouse only",
       },
       {
         main: rebuild,

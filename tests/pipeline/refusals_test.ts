@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { ConfigError, exitCode, StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
+import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { verify } from "../../verify/verify.ts";
 import { copyFolder } from "../harness/servers/cluster.ts";
 import { assertMirrored } from "../harness/readers/mirror.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
@@ -72,7 +74,7 @@ Deno.test("transform() refuses a truncated and rewritten log", async () => {
 Deno.test("an ingestion zone from an older copy goes on as transform says", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
-  const { ingestionUrl, processedUrl } = platform.config;
+  const { ingestionUrl } = platform.config;
   await fillSmall(client);
   await platform.run();
   const copy = `${ingestionUrl}-copy`;
@@ -92,13 +94,18 @@ Deno.test("an ingestion zone from an older copy goes on as transform says", asyn
   await assert.rejects(platform.transform(), {
     name: "StageError",
     message: /Cannot continue the lake after batch 3: .* is missing now/,
-    hint: /PROCESSED_URL name an empty place.*--replace-lake/,
+    hint:
+      /`\.\/totesys rebuild processed --replace-lake`, then `\.\/totesys rebuild warehouse --replace-lake`/,
   });
 
-  platform.set({ processedUrl: `${processedUrl}-new` });
-  await platform.transform();
+  await assert.rejects(rebuildProcessed(platform.context), {
+    message: /Cannot continue the lake after batch 3/,
+  });
+  await rebuildProcessed(platform.context, { replaceLake: true });
+  await assert.rejects(platform.load(), { name: "StageError" });
   await rebuildWarehouse(platform.context, { replaceLake: true });
   await assertMirrored(platform);
+  assert.equal((await verify(platform.context)).same, true);
   await execute(client, insertOrder(62));
   await platform.run();
   await assertMirrored(platform);

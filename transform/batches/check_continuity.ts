@@ -27,7 +27,7 @@ export async function checkContinuity(
     {
       subject: url,
       hint:
-        "Check that INGESTION_URL and PROCESSED_URL belong together and that only one deployment writes there; restore the manifest from the bucket's versions. If it is lost, since the zone was restored from an older copy: let PROCESSED_URL name an empty place, then run `./totesys transform` and `./totesys rebuild warehouse --replace-lake`",
+        "Check that INGESTION_URL and PROCESSED_URL belong together and that only one deployment writes there; restore the manifest from the bucket's versions. If it is lost, since the zone was restored from an older copy: `./totesys rebuild processed --replace-lake`, then `./totesys rebuild warehouse --replace-lake`, make both what the ingestion zone holds",
     },
   );
 }
