@@ -253,9 +253,13 @@ function ruleOf(check: SqlFile): string {
 }
 
 function hintOn(check: SqlFile): string {
-  return check.isGenerated
-    ? `${ruleOf(check)} See "Load" in docs/design.md`
-    : `sql/checks/${check.name}.sql says what the rule is and why`;
+  if (check.isGenerated !== true) {
+    return `sql/checks/${check.name}.sql says what the rule is and why`;
+  }
+  const advice = severityOf(check) === "error"
+    ? "Others changed the tables or the ledger, or they are from different backups: `./totesys rebuild warehouse` makes them what the lake holds"
+    : 'See "Load" in docs/design.md';
+  return `${ruleOf(check)} ${advice}`;
 }
 
 function knownSeverity(check: SqlFile): "error" | "warning" {

@@ -6,9 +6,15 @@ import { query } from "../../../lib/postgres/postgres.ts";
 import type { SqlFile } from "../../../lib/project/project_sql.ts";
 import { checksOf } from "../../../load/checks/history_checks.ts";
 import { runChecks, runWholeChecks } from "../../../load/checks/run_checks.ts";
+import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
 import { readWarehouseTable } from "../../../load/tables/warehouse_table.ts";
+import { verify } from "../../../verify/verify.ts";
+import {
+  SALE_SOURCE,
+  saleProject,
+} from "../../harness/companies/sale_company.ts";
 import { makeWarehouse } from "../../harness/make_warehouse.ts";
-import { execute } from "../../harness/platform.ts";
+import { execute, openPlatform } from "../../harness/platform.ts";
 import { openTestDatabase } from "../../harness/servers/postgres.ts";
 import { projectOf } from "../../harness/companies/small_project.ts";
 
@@ -235,3 +241,30 @@ async function withWarehouse(
     ]);
   }, client);
 }
+
+Deno.test("load names the way out where the ledger is from an older backup than the tables", async () => {
+  await using platform = await openPlatform({
+    sql: await saleProject(),
+    sourceSql: SALE_SOURCE,
+  });
+  const { context, source, warehouse } = platform;
+  await execute(source.client, "insert into shop values (1, 'A')");
+  await platform.run();
+  await execute(source.client, "update shop set name = 'B'");
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "delete from pipeline.batch where batch = 2",
+    "delete from pipeline.batch_file where batch = 2",
+  );
+
+  await assert.rejects(platform.load(), {
+    message: /check dim_shop__version_ends_after_it_starts found 1 row/,
+    hint: /different backups: `\.\/totesys rebuild warehouse`/,
+  });
+  await rebuildWarehouse(context);
+
+  await execute(source.client, "update shop set name = 'C'");
+  await platform.run();
+  assert.equal((await verify(context)).same, true);
+});
