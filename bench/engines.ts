@@ -1,9 +1,12 @@
 /**
- * `deno task bench:engines [--orders 1000000]`: extracts a first load once, and
+ * `deno task bench:engines [--orders 1000000] [--workers 1,2] [--shares]`: extracts a first load once, and
  * rebuilds the lake from it with DuckDB, and with Trino on one and on two
  * workers of this machine, each as a process of its own. Prints a table of wall
  * and CPU seconds, and of the memory of the process that runs transform, and one
- * of how Trino has divided the work, as its coordinator tells it.
+ * of how Trino has divided the work, as its coordinator tells it. With
+ * `--shares` it also times one process and two that type the CSV, with all
+ * threads for each and with one, and the rebuilds after that are of what they
+ * typed. With `--workers 0` it has no Trino.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -21,12 +24,16 @@ import { measureStage } from "./measure_stage.ts";
 
 const SEED = 1;
 const RUNS = 2;
+const ONE_THREAD = { DUCKDB_THREADS: "1" };
 const MODELS_START = "insert into";
 
 const { values } = parseArgs({
-  options: { orders: { type: "string", default: "1000000" } },
+  options: {
+    orders: { type: "string", default: "1000000" },
+    workers: { type: "string", default: "1,2" },
+    shares: { type: "boolean", default: false },
+  },
 });
-const trinoServer = await findTrino();
 /** The lines of the second table. */
 const divided: string[] = [];
 const folder = await Deno.makeTempDir({ prefix: "totesys-engines-" });
@@ -45,26 +52,69 @@ try {
     "| engine | wall s | CPU s of transform | of Trino | peak MB |\n| --- | --- | --- | --- | --- |",
   );
   await measure("DuckDB", env);
-  for (const workers of [1, 2]) {
-    await using trino = await startTrino({
-      server: trinoServer,
-      workers: Array.from(
-        { length: workers },
-        (_, index) => `worker-${index + 1}`,
-      ),
-      jvm: ["-XX:+UseG1GC"],
-    });
-    await measure(`Trino, workers: ${workers}`, {
-      ...env,
-      ...trinoEnv(trino),
-    }, trino);
+  if (values.shares) {
+    await measureShares();
+    await measure("DuckDB, of typed files", env);
   }
-  console.log(
-    "\n| engine | node | tasks | splits | rows |\n| --- | --- | --- | --- | --- |",
-  );
-  console.log(divided.join("\n"));
+  const workers = values.workers.split(",").map(Number);
+  for (const number of workers) if (number > 0) await measureTrino(number);
+  if (divided.length > 0) {
+    console.log(
+      "\n| engine | node | tasks | splits | rows |\n| --- | --- | --- | --- | --- |",
+    );
+    console.log(divided.join("\n"));
+  }
 } finally {
   await Deno.remove(folder, { recursive: true });
+}
+
+/** Times one process and two that type the CSV. */
+async function measureShares(): Promise<void> {
+  for (const [each, settings] of [["all", {}], ["1", ONE_THREAD]] as const) {
+    for (const  of of[1, 2]) {
+      const start = performance.now();
+      const all = await Promise.all(
+        Array.from(
+          { length: of },
+          (_, index) =>
+            measureStage("transform", { ...env, ...settings }, [
+              "--share",
+              `${index + 1}/${of}`,
+              "--batch",
+              "1",
+            ]),
+        ),
+      );
+      const figures = [
+        (performance.now() - start) / 1000,
+        all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+        0,
+        Math.max(...all.map(({ peakMb }) => peakMb)),
+      ].map((figure) => figure.toFixed(1));
+      console.log(
+        `| typing, processes: ${of}, threads of each: ${each} | ${
+          figures.join(" | ")
+        } |`,
+      );
+    }
+  }
+}
+
+async function measureTrino(workers: number): Promise<void> {
+  await using trino = await startTrino({
+    server: await findTrino(),
+    workers: Array.from(
+      { length: workers },
+      (_, index) => `worker-${index + 1}`,
+    ),
+    jvm: ["-XX:+UseG1GC"],
+  });
+  const engine = `Trino, workers: ${workers}`;
+  await measure(
+    values.shares ? `${engine}, of typed files` : engine,
+    { ...env, ...trinoEnv(trino) },
+    trino,
+  );
 }
 
 async function extractOrders(): Promise<void> {

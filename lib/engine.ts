@@ -47,7 +47,10 @@ export interface Engine extends AsyncDisposable {
     model: ModelSql,
     columns: readonly Column[],
   ): string | undefined;
-  /** Makes a table readable for the models that follow. */
+  /**
+   * Makes a table readable for the models that follow. Called again, it adds
+   * the rows of another folder.
+   */
   register(input: EngineInput): Promise<void>;
   /**
    * Writes a model's rows into files, and gives their number. Throws an

@@ -15,7 +15,7 @@ import {
 } from "../../lib/stage.ts";
 import { stageContext } from "../../lib/stage_context.ts";
 import { load } from "../../load/load.ts";
-import { GROUP_BOUNDS } from "../../transform/batches/group_candidates.ts";
+import { GROUP_BOUNDS } from "../../transform/batches/group_bounds.ts";
 import { transform } from "../../transform/transform.ts";
 import { repeatBatches } from "./repeat_batches.ts";
 

@@ -29,15 +29,21 @@ export async function openDuckDbEngine(
   const { sqlOf = ({ model }) => model.sql, says = (rows) => rows } = changes;
   const duckdb = await openDuckDb(config, { zones: [zone.url] });
   await duckdb.run("create schema changed; create schema current");
+  const folders = new Map<string, string[]>();
   return {
     about: { name: "other", version: "1" },
     carriedType: (type) => type,
     problemOf: () => undefined,
     register: async ({ schema, table, folder }: EngineInput) => {
-      const files = quoteText(`${zone.locate(folder)}/*.parquet`);
+      const name = `${schema}.${quoteName(table)}`;
+      const all = [...folders.get(name) ?? [], folder];
+      folders.set(name, all);
+      const files = all.map((one) =>
+        quoteText(`${zone.locate(one)}/*.parquet`)
+      );
       await duckdb.run(
-        `create view ${schema}.${quoteName(table)} as
-        from read_parquet(${files}, hive_partitioning = false)`,
+        `create or replace view ${name} as
+        from read_parquet([${files.join(", ")}], hive_partitioning = false)`,
       );
     },
     run: async (output) => {

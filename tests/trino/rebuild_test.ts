@@ -6,6 +6,7 @@ import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { typeShare } from "../../transform/shares/type_share.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { everyVersion } from "../harness/readers/every_version.ts";
@@ -87,6 +88,27 @@ async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
     assert.deepEqual(await everyVersion(platform), before);
     assert.deepEqual(await leftOver(platform), []);
     assert.ok((await verify(platform.context)).same);
+  });
+
+  await test.step("rebuild reads what other processes have typed", async () => {
+    const { context, logged } = platform;
+    context.grouping = { bytesMax: 0 };
+    for (const part of [1, 2]) {
+      await typeShare(context, { part, of: 2, batch: 1 });
+    }
+    logged.length = 0;
+
+    await rebuildProcessed(context);
+
+    delete context.grouping;
+    assert.match(logged.join("\n"), /batch 1: its \d+ files of CSV are typed/);
+    assertMadeByTrino(logged.join("\n"));
+    assert.deepEqual(await everyVersion(platform), before);
+    const zone = openZone(platform.config.processedUrl, {
+      s3: platform.config.s3,
+    });
+    for (const key of await leftOver(platform)) await zone.remove(key);
+    zone.close();
   });
 
   await test.step("nothing is committed when a worker dies, and the other worker completes", async () => {

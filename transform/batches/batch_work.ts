@@ -18,6 +18,7 @@ import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { openVersionsSql } from "../models/model_changes.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
+import type { TypedTable } from "../shares/typed_table.ts";
 import { writeParquet } from "../files/write_parquet.ts";
 
 /** The inputs and state of one batch's transform. */
@@ -41,6 +42,8 @@ export interface BatchWork {
    * yet; a batch that repairs one removes it.
    */
   held: Map<string, HeldModel>;
+  /** What other processes have typed of its CSV, by table. */
+  shares?: ReadonlyMap<string, TypedTable>;
   /** What runs models in DuckDB's place, if the batch is large. */
   engine?: BatchEngine | undefined;
 }

@@ -13,12 +13,6 @@ import { changedTables } from "../tables/quarantine.ts";
 import { tableFiles } from "../tables/table_state.ts";
 import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
 
-/** The bounds on which waiting batches are made in one pass. */
-export const GROUP_BOUNDS: GroupBounds = {
-  batchesMin: 20,
-  batchesMax: 500,
-  bytesMax: 64_000_000,
-};
 /**
  * A group holds the tables that joined models read, and makes those models as a
  * whole for each batch: where a table has more rows, batches made one by one

@@ -20,10 +20,12 @@ import {
   contentBefore,
   type HeldModel,
 } from "./batch_work.ts";
+import { groupBounds } from "./group_bounds.ts";
 import { compact, compactionBounds, countDue } from "../files/compact.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { openBatchEngine } from "../engine/open_batch_engine.ts";
 import { sqlSince, withChangedJoins } from "./continuity.ts";
+import { findShares } from "../shares/find_shares.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
 
@@ -131,8 +133,12 @@ async function makeContent(
   const { input, output, next, live } = options;
   // Most runs of a quiet source need none of what it loads.
   const { transformBatch } = await import("./transform_batch.ts");
+  const shares = extractedOf(next).bytes > groupBounds(context).bytesMax
+    ? await findShares(context, { input: next, processed: output.zone })
+    : undefined;
   return await transformBatch({
     ...options,
+    ...shares === undefined ? {} : { shares },
     ...await options.prepare(),
     ingestion: input.zone,
     processed: output.zone,

@@ -16,11 +16,8 @@ import { type StageContext, startRun } from "../../lib/stage.ts";
 import { compactionBounds } from "../files/compact.ts";
 import { sqlSince } from "./continuity.ts";
 import { type GroupContent, type GroupedModel } from "./group_work.ts";
-import {
-  GROUP_BOUNDS,
-  type GroupCandidate,
-  groupCandidates,
-} from "./group_candidates.ts";
+import { groupBounds } from "./group_bounds.ts";
+import { type GroupCandidate, groupCandidates } from "./group_candidates.ts";
 import {
   duckDbVersion,
   extractedOf,
@@ -57,7 +54,7 @@ export async function makeGroup(
   options: GroupOptions,
 ): Promise<MadeGroup | { oneByOneTo: number }> {
   const { log, signal } = context;
-  const bounds = { ...GROUP_BOUNDS, ...context.grouping };
+  const bounds = groupBounds(context);
   const first = options.previous.batch + 1;
   if (options.last.batch - first + 1 < bounds.batchesMin) {
     return { oneByOneTo: options.last.batch };

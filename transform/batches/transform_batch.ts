@@ -23,6 +23,9 @@ import { makeQuarantine } from "../tables/make_quarantine.ts";
 import { makeRows } from "../models/make_rows.ts";
 import { makeSet } from "../models/make_set.ts";
 import { changedTables } from "../tables/quarantine.ts";
+import { removeTyped } from "../tables/land_table.ts";
+import { notesFolder } from "../shares/share_note.ts";
+import { filesOf, sourcesOf, type TypedTable } from "../shares/typed_table.ts";
 import {
   earlierFault,
   isQueryFault,
@@ -36,17 +39,28 @@ import {
  * nothing may be committed. Throws a `StageError` if a file is damaged.
  */
 export async function transformBatch(work: BatchWork): Promise<BatchContent> {
-  const { input, ingestion } = work;
+  const { input, ingestion, processed, duckdb, sql } = work;
+  const { shares = new Map<string, TypedTable>() } = work;
+  const typed = sourcesOf(shares.values());
   const changed = changedTables(input);
   const files = [...changed.values()].flatMap((table) => [
     ...table.rows,
     ...table.deletes,
-  ]);
+  ]).filter(({ key }) => !typed.has(key));
   const content = contentBefore(work.previous);
   await whileIntact(
-    checkFiles(ingestion, files),
+    Promise.all([
+      checkFiles(ingestion, files),
+      checkFiles(processed, filesOf(shares.values()), {
+        hint: `Remove ${
+          processed.locate(notesFolder(input.batch))
+        }, then run transform: it reads the CSV itself`,
+      }),
+    ]),
     () => makeExplained(work, { changed, content }),
   );
+  const shared = sql.tables.filter(({ name }) => shares.has(name));
+  await duckdb.run(shared.flatMap(removeTyped).join(";\n"));
   return content;
 }
 

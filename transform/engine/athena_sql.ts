@@ -18,7 +18,7 @@ export function athenaDialect(database: string): HiveDialect {
   const nameOf = (name: string) => [database, name].map(quoteName).join(".");
   const inHive = (name: string) => `\`${database}\`.\`${name}\``;
   return {
-    carriedType: (type) => type === "TIMESTAMP" ? "VARCHAR" : type,
+    carriedType: carriedByAthena,
     carry: (value, type) => type === "TIMESTAMP" ? momentText(value) : value,
     uncarry,
     nameOf,
@@ -33,6 +33,11 @@ export function athenaDialect(database: string): HiveDialect {
     // Neither signs nor words of Hive are in a database's name: see the settings.
     listTables: `show tables in ${database} 'run_*'`,
   };
+}
+
+/** The type that a column has in the files that Athena reads and writes. */
+export function carriedByAthena(type: string): string {
+  return type === "TIMESTAMP" ? "VARCHAR" : type;
 }
 
 function uncarry({ name, type }: Column): string {

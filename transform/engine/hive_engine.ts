@@ -70,8 +70,9 @@ export class HiveEngine implements Engine {
   readonly #client: StatementClient;
   readonly #dialect: HiveDialect;
   readonly #prefix: string;
-  /** Our tables, each with its name, without catalog and schema. */
-  readonly #inputs = new Map<string, { name: string; sql: string }>();
+  /** What a model reads in place of each source table: selects of ours. */
+  readonly #inputs = new Map<string, string[]>();
+  #inputTables = 0;
   #outputs = 0;
 
   constructor(
@@ -113,13 +114,14 @@ export class HiveEngine implements Engine {
    * Throws a `StageError` if the engine doesn't see all rows.
    */
   async register(input: EngineInput): Promise<void> {
-    const name = `${this.#prefix}_in${this.#inputs.size}`;
+    const name = `${this.#prefix}_in${this.#inputTables++}`;
     const columns = input.columns.filter(({ type }) =>
       trinoType(type) !== undefined
     );
     await this.#createTable(name, { ...input, columns });
     const sql = this.#tableSql(name, columns);
-    this.#inputs.set(inputKey(input.schema, input.table), { name, sql });
+    const key = inputKey(input.schema, input.table);
+    this.#inputs.set(key, [...this.#inputs.get(key) ?? [], sql]);
     const { rows: [found] } = await this.#client.run(
       `select count(*) from ${this.#dialect.nameOf(name)}`,
     );
@@ -141,9 +143,12 @@ export class HiveEngine implements Engine {
   async run(output: EngineOutput): Promise<EngineResult> {
     const { model, columns, stamps, folder } = output;
     const query = trinoSql(model.sql, (schema, table) => {
-      const input = this.#inputs.get(inputKey(schema, table));
-      if (input === undefined) throw new Error(`"${table}" is not registered`);
-      return input.sql;
+      const [first, ...others] = this.#inputs.get(inputKey(schema, table)) ??
+        [];
+      if (first === undefined) throw new Error(`"${table}" is not registered`);
+      if (others.length === 0) return first;
+      const all = [first, ...others].map((sql) => `select * from ${sql}`);
+      return `(${all.join(" union all ")})`;
     });
     const all = [
       ...columns.map((column) => ({
@@ -181,7 +186,10 @@ export class HiveEngine implements Engine {
 
   /** Forgets the tables; a server that no longer answers keeps them. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const inputs = [...this.#inputs.values()].map(({ name }) => name);
+    const inputs = Array.from(
+      { length: this.#inputTables },
+      (_, index) => `${this.#prefix}_in${index}`,
+    );
     const outputs = Array.from(
       { length: this.#outputs },
       (_, index) => `${this.#prefix}_out${index}`,

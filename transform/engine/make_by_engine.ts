@@ -1,4 +1,7 @@
-import { emptyModelSql } from "../../lib/models/empty_relation.ts";
+import {
+  emptyModelSql,
+  emptyTableSql,
+} from "../../lib/models/empty_relation.ts";
 import type {
   DataFile,
   IngestedTable,
@@ -13,11 +16,11 @@ import {
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { EngineRefusal } from "../../lib/engine.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
-import { typeSql } from "../../lib/project/contract.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { type BatchWork, columnsOf } from "../batches/batch_work.ts";
 import { brokenRule } from "../checks/check_versions.ts";
 import { writeVersions } from "../files/write_versions.ts";
+import { typedFolders } from "../shares/typed_folders.ts";
 import { deletedKeysSql } from "../models/make_rows.ts";
 import {
   filesIn,
@@ -156,7 +159,10 @@ function leaveToDuckDb(
   return { sql: model.sql };
 }
 
-/** Writes a table's rows for the engine, once in a batch. */
+/**
+ * Lets the engine read a table's rows, once in a batch: files that other
+ * processes have written, or else one that is written here.
+ */
 async function provideTable(
   work: BatchWork,
   { model, table }: { model: ModelSql; table: string },
@@ -167,21 +173,23 @@ async function provideTable(
   const contract = sql.tables.find(({ name }) => name === table);
   if (engine === undefined || contract === undefined) return;
   if (engine.shown.has(id)) return;
+  const described = await describeColumns(duckdb, emptyTableSql(contract));
+  const columns = described.map((column) => carried(engine, column));
+  const typed = await typedFolders(work, { table: contract, schema, columns });
+  for (const one of typed) {
+    await engine.runner.register({ schema, table, columns: described, ...one });
+  }
+  if (typed.length > 0) {
+    engine.shown.add(id);
+    return;
+  }
   const rows = `${schema === "current" ? "after" : schema}.${quoteName(table)}`;
   const folder = folderOf(work, { name: id, isState: true });
   const path = processed.locate(`${folder}/1.parquet`);
   engine.folders.push(folder);
   await makeEngineFolder(work, folder);
-  const described = await describeColumns(
-    duckdb,
-    `select ${
-      contract.columns.map(({ name, type }) =>
-        `cast(null as ${typeSql(type)}) as ${quoteName(name)}`
-      ).join(", ")
-    }`,
-  );
-  const values = described.map((column) =>
-    castSql(column, carried(engine, column))
+  const values = described.map((column, index) =>
+    castSql(column, columns[index] ?? column)
   );
   const [written] = await duckdb.rows(
     `copy (select ${values.join(", ")} from ${rows}) to ${quoteText(path)}

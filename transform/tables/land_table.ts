@@ -1,23 +1,16 @@
 import { emptyTableSql } from "../../lib/models/empty_relation.ts";
-import { counted } from "../../lib/counted.ts";
-import { RESTORE_FILE } from "../../lib/batches/restore_hint.ts";
 import { currentColumns } from "../../lib/batches/key_columns.ts";
 import type { DataFile, IngestedTable } from "../../lib/batches/manifest.ts";
-import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../../lib/csv/read_csv.ts";
 import { FAULT_COLUMN } from "../../lib/csv/csv_row.ts";
+import { readParquetSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
-import { StageError } from "../../lib/errors.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-  type TextRow,
-} from "../../lib/sql/quote.ts";
-import type { ContractTable } from "../../lib/project/contract.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
+import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "../checks/query_fault.ts";
+import { sourcesOf, type TypedTable } from "../shares/typed_table.ts";
+import { FILE_PATH, readCsv } from "./read_csv.ts";
 import { rowKey, typedKey, typedText, unreadable } from "./typed_text.ts";
 import { quarantinePath } from "../../lib/project/quarantine_file.ts";
 
@@ -27,9 +20,8 @@ export const ROW_KEY = quoteName("row key");
 export const ROW_BATCH = quoteName("row batch");
 /** In rows of several batches, marks those that only say that a key is gone. */
 export const IS_GONE = quoteName("row is gone");
-/** A wide file's rows as text. */
-const TEXTS = "memory.main.texts";
-const UNREADABLE = quoteName("why unreadable");
+/** The reason of a row that can't be read; null in others. */
+export const UNREADABLE = quoteName("why unreadable");
 
 /**
  * Creates one source table's tables for this batch:
@@ -51,7 +43,7 @@ export async function landTable(
 ): Promise<void> {
   const { table, quarantineSql } = options;
   const name = quoteName(table.name);
-  await createArrived(duckdb, options);
+  await arrive(duckdb, options);
   await createDeleted(duckdb, options);
   const readable = table.key.map((column) => `${quoteName(column)} is not null`)
     .join(" and ");
@@ -88,6 +80,8 @@ interface LandOptions {
   table: ContractTable;
   ingested: IngestedTable;
   zone: Zone;
+  /** What other processes have typed of its rows: that CSV isn't read. */
+  typed?: TypedTable | undefined;
   /** `arrived` and `gone` also have the batch of each row, as `row batch`. */
   isGroup?: boolean;
 }
@@ -123,12 +117,65 @@ export function reasonSql(table: string): string {
   })`;
 }
 
-async function createArrived(
+/**
+ * Creates `arrived`: a table, or, if files of it are typed already, a view of
+ * them and of a table with the rows of the others.
+ */
+async function arrive(duckdb: DuckDb, options: LandOptions): Promise<void> {
+  const { table, ingested, typed } = options;
+  const arrived = `arrived.${quoteName(table.name)}`;
+  if (typed === undefined) {
+    return await createArrived(duckdb, { ...options, target: arrived });
+  }
+  const known = sourcesOf([typed]);
+  const rows = ingested.rows.filter(({ key }) => !known.has(key));
+  const others = othersOf(table);
+  await createArrived(duckdb, {
+    ...options,
+    ingested: { ...ingested, rows },
+    target: others,
+  });
+  const values = table.columns.map(({ name, type }) =>
+    `cast(${quoteName(name)} as ${typeSql(type)}) as ${quoteName(name)}`
+  );
+  const read = (files: (DataFile | undefined)[], reason: string) => {
+    const found = files.filter((file) => file !== undefined);
+    return found.length === 0
+      ? []
+      : [`select ${values.join(", ")}, ${ROW_KEY}, ${reason} as ${UNREADABLE}
+        from ${readParquetSql(typed.zone, found)}`];
+  };
+  // The files of different shares may carry other types.
+  const parts = [...typed.shares.values()].flatMap((files) => [
+    ...read(files.map(({ readable }) => readable), "cast(null as varchar)"),
+    ...read(files.map(({ unreadable }) => unreadable), UNREADABLE),
+  ]);
+  await duckdb.run(
+    `drop table if exists ${arrived};
+    create view ${arrived} as
+    ${[`from ${others}`, ...parts].join(" union all by name ")}`,
+  );
+}
+
+/** Statements that remove what only `arrive` knows; the next batch can't. */
+export function removeTyped(table: ContractTable): string[] {
+  return [
+    `drop view arrived.${quoteName(table.name)}`,
+    `drop table ${othersOf(table)}`,
+  ];
+}
+
+/** The table of the rows that are read here. */
+function othersOf(table: ContractTable): string {
+  return `memory.main.${quoteName(`others of ${table.name}`)}`;
+}
+
+/** Creates a table of the rows of CSV, typed; see `landTable`. */
+export async function createArrived(
   duckdb: DuckDb,
-  options: LandOptions,
+  options: Omit<LandOptions, "typed"> & { target: string },
 ): Promise<void> {
-  const { table, ingested, zone, isGroup = false } = options;
-  const target = `arrived.${quoteName(table.name)}`;
+  const { table, ingested, zone, target, isGroup = false } = options;
   if (ingested.rows.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select *,
@@ -192,54 +239,7 @@ async function createDeleted(
   });
 }
 
-const FILE_PATH = "file path";
 const NO_BATCH = `, cast(null as bigint) as ${ROW_BATCH}`;
 /** The key of a data file names its batch: see `dataKey`. */
 const FILE_BATCH = `, cast(regexp_extract(${quoteName(FILE_PATH)},
   '/batch=([0-9]+)/[^/]+$', 1) as bigint) as ${ROW_BATCH}`;
-
-async function readCsv(
-  duckdb: DuckDb,
-  options: {
-    /** A statement that creates a table, to which the rows' source is added. */
-    create: string;
-    columns: readonly string[];
-    files: readonly DataFile[];
-    zone: Zone;
-    isGroup: boolean;
-  },
-): Promise<void> {
-  const { create, columns, files, zone, isGroup } = options;
-  const paths = files.map((file) => zone.locate(file.key));
-  const subject = paths.join(", ");
-  const csv = readCsvSql(paths, columns, {
-    bytesMax: Math.max(...files.map((file) => file.bytes)),
-    rowsAreLines: files.every((file) => file.rowsAreLines === true),
-    ...isGroup ? { pathColumn: FILE_PATH } : {},
-  });
-  let created: TextRow | undefined;
-  try {
-    if (columns.length <= PARALLEL_COLUMNS_MAX) {
-      [created] = await duckdb.rows(`${create} from ${csv}`);
-    } else {
-      // This way, reading that many columns and casting them share no memory.
-      await duckdb.run(`create or replace table ${TEXTS} as from ${csv}`);
-      [created] = await duckdb.rows(`${create} from ${TEXTS}`);
-      await duckdb.run(`drop table ${TEXTS}`);
-    }
-  } catch (error) {
-    throw dataFileError(error, { action: "read", subject, task: "transform" });
-  }
-  const expected = files.reduce((sum, file) => sum + file.rows, 0);
-  // DuckDB says how many rows it has put into the table.
-  if (Number(created?.Count) === expected) return;
-  throw new StageError(
-    `Cannot read ${subject}: ${
-      counted(created?.Count ?? "", "rows were")
-    } found, the manifest says ${expected}`,
-    {
-      subject,
-      hint: `${RESTORE_FILE}, then run transform`,
-    },
-  );
-}

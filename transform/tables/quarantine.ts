@@ -16,6 +16,7 @@ import {
   QUARANTINE_COLUMNS,
 } from "../../lib/project/quarantine_model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
+import type { TypedTable } from "../shares/typed_table.ts";
 import { emptyLandedTables, landTable, ROW_KEY } from "./land_table.ts";
 
 /** The quarantine before and after a batch, as relations in DuckDB. */
@@ -72,9 +73,10 @@ export async function quarantineRows(
     sql: ProjectSql;
     ingestion: Zone;
     progress: Progress;
+    shares?: ReadonlyMap<string, TypedTable>;
   },
 ): Promise<number> {
-  const { input, sql, ingestion, progress } = options;
+  const { input, sql, ingestion, progress, shares } = options;
   const changed = changedTables(input);
   const unchanged = sql.tables.filter((table) => !changed.has(table.name));
   await duckdb.run(unchanged.flatMap(emptyLandedTables).join(";\n"));
@@ -85,6 +87,7 @@ export async function quarantineRows(
       table,
       ingested,
       zone: ingestion,
+      typed: shares?.get(table.name),
       quarantineSql: sql.quarantine.get(table.name),
     });
     progress.add({ rows: rowsOf(ingested) });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
+import { GROUP_BOUNDS } from "../../../transform/batches/group_bounds.ts";
 import { BatchLog } from "../../../lib/batches/batch_log.ts";
 import { type IngestionManifest } from "../../../lib/batches/manifest.ts";
 import { openZone } from "../../../lib/zone/zone.ts";
 import {
-  GROUP_BOUNDS,
   groupCandidates,
 } from "../../../transform/batches/group_candidates.ts";
 import { processedManifest } from "../../harness/manifests.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { sweep } from "../../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../../transform/rebuild_processed.ts";
+import { typeShare } from "../../../transform/shares/type_share.ts";
 import { transform } from "../../../transform/transform.ts";
 import { verify } from "../../../verify/verify.ts";
 import { TestAthena } from "../../harness/servers/athena.ts";
@@ -47,6 +48,33 @@ Deno.test("Athena makes the lake and the warehouse that DuckDB makes", async () 
   await platform.transform();
   await platform.load();
   assert.deepEqual(await warehouseHistory(platform), loaded);
+});
+
+Deno.test("Athena reads the CSV that other processes have typed, with its microseconds", async () => {
+  await using platform = await openPlatform({ zones: "S3" });
+  await extractHistory(platform);
+  await platform.transform();
+  const before = await everyVersion(platform);
+  await using statements = await openStatements(platform);
+  const inputs: string[] = [];
+  await using athena = new TestAthena((sql) => {
+    inputs.push(.../location '.*\/_state\/(.*)\/batch=0*1\//.exec(sql) ?? []);
+    return statements.run(sql);
+  });
+  useAthena(platform, athena);
+  const { context } = platform;
+  context.grouping = { bytesMax: 0 };
+  for (const part of [1, 2]) {
+    await typeShare(context, { part, of: 2, batch: 1 });
+  }
+
+  await rebuildProcessed(context);
+
+  assert.deepEqual(await everyVersion(platform), before);
+  assertMadeByAthena(platform.logged.join("\n"));
+  assert.ok(inputs.includes("typed.sales_order"), inputs.join("\n"));
+  assert.ok(!inputs.includes("changed.sales_order"), inputs.join("\n"));
+  assert.deepEqual(statements.tables, []);
 });
 
 Deno.test("sweep removes a killed run's files of Athena, and its tables are dropped", async () => {
