@@ -1,165 +1,17 @@
-import type { Subject } from "../lib/project/dashboard.ts";
-import type { TextRow } from "../lib/sql/quote.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
-import type { Company } from "./company.ts";
-import {
-  compareVersions,
-  HIDDEN,
-  readHistory,
-} from "./records/fact_changes.ts";
-import type { FigureFilters, Figures } from "./figures/figures.ts";
-import { chosenDays, twelveMonthsTo } from "./figures/period.ts";
-import { currenciesOf } from "./figures/shown_figures.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
+import { readWorth } from "./figures/batch_worth.ts";
+import { compareVersions, readHistory } from "./records/fact_changes.ts";
 import { nameColumns } from "./records/record_names.ts";
 import {
   batchModelsSql,
   changesSql,
   historySql,
 } from "./records/record_history_sql.ts";
-import { readWorth } from "./figures/batch_worth.ts";
-import { boardsOf, namesSql, rowsSql } from "./figures/subject_sql.ts";
-import type { Warehouse } from "./warehouse.ts";
-
-/** Where answers come from. */
-export interface Sources {
-  company: Company;
-  warehouse: Warehouse;
-  figures: Figures;
-}
-
-/** Names to filter by, by dimension. */
-export type Names = NonNullable<FigureFilters["names"]>;
+import type { Sources } from "./sources.ts";
 
 const CHANGES_MAX = 200;
 const FINDINGS_MAX = 200;
-const ROWS_MAX = 200;
-/** What the query of rows has beside the columns of the subject's select. */
-const OF_THE_QUERY = /^(?:matching rows|record day|dimension \d+)$/;
-/** The names in the field of the filters. */
-const NAMES_MAX = 2000;
-
-/**
- * Reads the figures as of a batch; days: from, to, period. Unless days or the
- * period `all` were chosen, they are those of the last twelve months, if the
- * first subject with a figure has any there. What is stacked by state is of any
- * day: what is overdue stays so.
- */
-export async function readOverview(
-  { company, warehouse, figures }: Sources,
-  { batch, days: [from = null, to = null, asked], names }: {
-    batch: number;
-    days: (string | null)[];
-    names: Names;
-  },
-) {
-  const subjects = await company.subjects();
-  const [[ledger], offered] = await Promise.all([
-    warehouse.ask("batch", [batch]),
-    readOffered(warehouse, { batch, subjects }),
-  ]);
-  const day = ledger?.snapshot_time?.slice(0, 10) ?? "";
-  const at = { batch, day };
-  const all = await figures.read(at, { from, to, names }, subjects);
-  const timed = subjects.filter(({ states }) => states === undefined);
-  const isChosen = from !== null || to !== null;
-  const recent = twelveMonthsTo(day);
-  const months = timed.map(({ name }) => all[name]?.month ?? [])
-    .find(({ length }) => length > 0);
-  const isFiltered = Object.keys(names).length > 0;
-  const isRecent = !isChosen && asked !== "all" &&
-    (months?.some(({ month }) =>
-      (month ?? "") >= (recent.shown.from ?? "").slice(0, 7)
-    ) ?? isFiltered);
-  const period = isRecent ? recent : chosenDays({ from, to }, day);
-  const shown = isRecent
-    ? await figures.read(at, { ...recent.shown, names }, timed)
-    : {};
-  const shownFigures = { ...all, ...shown };
-  return {
-    snapshot_time: ledger?.snapshot_time,
-    period: isRecent ? "12m" : isChosen ? "days" : "all",
-    from: period?.shown.from ?? null,
-    currencies: currenciesOf(shownFigures, subjects, company.settings.currency),
-    figures: shownFigures,
-    before: period === undefined ? null : {
-      ...period.before,
-      figures: await figures.read(
-        at,
-        { ...period.before, names },
-        timed,
-        shownFigures,
-      ),
-    },
-    offered,
-  };
-}
-
-/** Reads the names that the field of the filters offers. */
-async function readOffered(
-  warehouse: Warehouse,
-  { batch, subjects }: { batch: number; subjects: readonly Subject[] },
-) {
-  const dimension = subjects.flatMap(boardsOf)[0];
-  const text = dimension && namesSql(dimension);
-  if (dimension === undefined || text === undefined) return null;
-  const rows = await warehouse.ask({
-    name: `names of ${dimension.name}`,
-    text,
-  }, [batch, NAMES_MAX]);
-  return { dimension: dimension.name, names: rows.map(({ name }) => name) };
-}
-
-/** Reads the rows behind a figure, and how many there are in all. */
-export async function readRows(
-  { company, warehouse }: Sources,
-  { subject, batch, days, names }: {
-    subject: Subject;
-    batch: number;
-    days: (string | null)[];
-    names: Names;
-  },
-) {
-  const [ledger] = await warehouse.ask("batch", [batch]);
-  const rows = await warehouse.ask({
-    name: `rows of ${subject.name}`,
-    text: rowsSql(subject),
-  }, [
-    batch,
-    ledger?.snapshot_time?.slice(0, 10) ?? null,
-    ...days,
-    ROWS_MAX,
-    ...subject.dimensions.map(({ name }) => names[name] ?? null),
-  ]);
-  const { recordId } =
-    company.sql.models.find(({ name }) => name === subject.fact) ?? {};
-  const named = (column: string, row: Record<string, string | null>) =>
-    subject.dimensions.flatMap((one, index) =>
-      one.column === column
-        ? [[one.name, row[`dimension ${index}`] ?? null]]
-        : []
-    );
-  return {
-    matching: Number(rows[0]?.["matching rows"] ?? 0),
-    // Names stand where the select has what refers to them.
-    rows: rows.map((row) =>
-      Object.fromEntries(
-        Object.entries(row)
-          .filter(([name]) =>
-            !OF_THE_QUERY.test(name) && !HIDDEN.test(name) && name !== recordId
-          )
-          .flatMap(([name, value]) => {
-            const names = named(name, row);
-            return [
-              ...names.length === 0 || subject.key.includes(name)
-                ? [[name, value]]
-                : [],
-              ...names,
-            ];
-          }),
-      )
-    ),
-  };
-}
 
 /** Reads what changed between two batches, by model. */
 export async function readChanges(

@@ -1,13 +1,9 @@
 import { type Context, Hono } from "hono";
 import type { AnswerCache } from "./http/answer_cache.ts";
-import {
-  readBatch,
-  readChanges,
-  readOverview,
-  readRecord,
-  readRows,
-  type Sources,
-} from "./answers.ts";
+import { readBatch, readChanges, readRecord } from "./answers.ts";
+import { readRows } from "./figures/figure_rows.ts";
+import { readOverview } from "./figures/overview.ts";
+import type { Sources } from "./sources.ts";
 import { readFilters, readNames, readShown } from "./http/request_filters.ts";
 import {
   readBatchNumber,

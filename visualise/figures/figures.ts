@@ -11,12 +11,14 @@ const ALL_RANKED_MAX = 5000;
 /** How many sets of filters have their totals kept, beside the empty one. */
 const CHOSEN_MAX = 24;
 
+/** Names to filter by, by dimension. */
+export type Names = Readonly<Record<string, readonly string[]>>;
+
 /** The filters of the figures; null for all. Days are YYYY-MM-DD. */
 export interface FigureFilters {
   from: string | null;
   to: string | null;
-  /** Names by dimension. */
-  names?: Readonly<Record<string, readonly string[]>>;
+  names?: Names;
 }
 
 /** A batch, and the day in UTC on which its snapshot was taken. */

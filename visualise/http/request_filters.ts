@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
-import type { Names } from "../answers.ts";
+import type { Names } from "../figures/figures.ts";
 import type { Shown } from "../figures/shown_figures.ts";
 
 /** Names that a filter may have at once. */

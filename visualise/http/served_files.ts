@@ -16,6 +16,7 @@ const SCRIPTS = [
   "app",
   "batch",
   "batches",
+  "board_sums",
   "boards",
   "card_rows",
   "cards",

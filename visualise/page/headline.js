@@ -2,7 +2,8 @@
 // One sentence above the chart: how a card's figure changed, and who of those
 // listed below changed most.
 import { rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
-import { BOARD_ROWS_MAX, comparedOf, summed } from "./boards.js";
+import { comparedOf, summed } from "./board_sums.js";
+import { BOARD_ROWS_MAX } from "./boards.js";
 import { $, make, refill } from "./elements.js";
 import { heading, shown } from "./formats.js";
 import {
