@@ -9,6 +9,7 @@ import { type PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
 import batchSql from "./sql/batch.sql" with { type: "text" };
 import batchAtSql from "./sql/batch_at.sql" with { type: "text" };
+import batchBeforeSql from "./sql/batch_before.sql" with { type: "text" };
 import batchFilesSql from "./sql/batch_files.sql" with { type: "text" };
 import batchFindingsSql from "./sql/batch_findings.sql" with { type: "text" };
 import batchesSql from "./sql/batches.sql" with { type: "text" };
@@ -36,6 +37,7 @@ const ANALYST_SETTINGS = {
 const QUERIES = {
   batch: batchSql,
   batch_at: batchAtSql,
+  batch_before: batchBeforeSql,
   batch_files: batchFilesSql,
   batch_findings: batchFindingsSql,
   batches: batchesSql,

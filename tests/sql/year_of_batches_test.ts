@@ -42,6 +42,7 @@ function queries(newest: number): Record<string, Value[]> {
     "visualise/sql/batch_files.sql": [newest],
     "visualise/sql/batch_findings.sql": [newest, 200],
     "visualise/sql/batch_at.sql": ["2000-01-01"],
+    "visualise/sql/batch_before.sql": ["2000-01-01", ["1 year", "1 day"]],
     "lib/batches/load_failure.sql": [],
     "visualise/sql/quarantine.sql": [],
     "visualise/sql/columns.sql": [MODELS.map(({ name }) => name)],

@@ -12,6 +12,7 @@ export interface Period {
 
 const MONTHS = 12;
 const DAY_MS = 86_400_000;
+const FIRST_DAY = Date.parse("0001-01-01");
 
 /**
  * The twelve months to a day, the month under way included; compared with the
@@ -27,19 +28,28 @@ export function twelveMonthsTo(day: string): Period {
 
 /**
  * The days that were chosen, compared with as many days before them; undefined
- * without a first day. Days without a last one go on to `day`.
+ * without a first day, or where those would be before the year 1. Days without
+ * a last one go on to `day`.
  */
 export function chosenDays(days: Days, day: string): Period | undefined {
   if (days.from === null) return undefined;
   const first = Date.parse(days.from);
   const last = Math.max(first, Date.parse(days.to ?? day));
+  const from = first - (last - first) - DAY_MS;
+  if (!(from >= FIRST_DAY)) return undefined;
   return {
     shown: days,
     before: {
-      from: dayOf(first - (last - first) - DAY_MS),
+      from: dayOf(from),
       to: dayOf(first - DAY_MS),
     },
   };
+}
+
+/** How many days before the others a period's days are compared with. */
+export function daysBefore({ shown, before }: Period): number {
+  return (Date.parse(shown.from ?? before.from) - Date.parse(before.from)) /
+    DAY_MS;
 }
 
 /** The same day of another month, or its last one if it is shorter. */

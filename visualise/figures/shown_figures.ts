@@ -10,10 +10,14 @@ export interface Shown {
   currency: string | null;
 }
 
-/** Figures of a period, those of the one before, and their currencies. */
+/**
+ * Figures of a period, those of the one before and of an earlier batch, and
+ * their currencies.
+ */
 export interface CurrencyFigures {
   figures: SubjectFigures;
   before: { figures: SubjectFigures } | null;
+  earlier: { figures: SubjectFigures } | null;
   /** The one that is shown first comes first. */
   currencies: readonly string[];
 }
@@ -84,6 +88,8 @@ export function shownFigures<Figures extends CurrencyFigures>(
     figures: shownOf(all.figures),
     before: all.before &&
       { ...all.before, figures: shownOf(all.before.figures) },
+    earlier: all.earlier &&
+      { ...all.earlier, figures: shownOf(all.earlier.figures) },
   };
 }
 

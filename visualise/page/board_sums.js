@@ -1,12 +1,11 @@
 // @ts-check
 // What the names of an overview's list add up to, and what each is compared
 // with.
-import { rowsBefore, rowsNow } from "./card_rows.js";
+import { inState, rowsBefore, rowsNow } from "./card_rows.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./card_rows.js").Row} Row */
 /** @typedef {import("./card_rows.js").Shown} Shown */
-/** @typedef {import("./company.js").Subject} Subject */
 
 /**
  * What the rows of one name add up to.
@@ -24,7 +23,7 @@ export const TABLE_NAMES_MAX = 12;
 
 /**
  * What the names of a list are compared with: the past with now alone, or else
- * now with the period before.
+ * now with before.
  * @param {Overview} overview
  * @param {Shown} shown
  * @param {{
@@ -40,25 +39,14 @@ export function comparedOf(overview, { card, currency }, { ofBoard, state }) {
     sums.find((one) => one.id === id)?.value;
   const now = rowsNow(overview, card, chosen);
   if (now === null) {
-    const before = summed(rowsBefore(overview, card, chosen) ?? [], ofBoard);
+    const rows = rowsBefore(overview, card, chosen) ?? [];
+    const before = summed(inState(rows, states, state), ofBoard);
     return (id) => ({ was: valueIn(before, id) });
   }
   const current = summed(inState(now, states, state), ofBoard);
   // The server reads so many names: of more, some are not known.
   const isAll = current.length < TABLE_NAMES_MAX;
   return (id) => ({ now: valueIn(current, id) ?? (isAll ? 0 : undefined) });
-}
-
-/**
- * Of what is stacked by state, the rows in one; all of anything else.
- * @param {Row[]} rows
- * @param {Subject["states"]} states
- * @param {string | undefined} state
- */
-export function inState(rows, states, state) {
-  return states === undefined
-    ? rows
-    : rows.filter((row) => row[states.dimension] === state);
 }
 
 /**

@@ -5,15 +5,22 @@ import {
   comparedOf,
   idOf,
   inOrder,
-  inState,
   summed,
   TABLE_NAMES_MAX,
 } from "./board_sums.js";
-import { lookOf, none, noneIn, openRows, rowsOf, tabled } from "./card_rows.js";
+import {
+  inState,
+  lookOf,
+  none,
+  noneIn,
+  openRows,
+  rowsOf,
+  tabled,
+} from "./card_rows.js";
 import { drawBars, keepCards } from "./charts.js";
 import { $, make } from "./elements.js";
 import { heading, percent } from "./formats.js";
-import { changeOf, figureOf, formatsOf, measureOf, sum } from "./measures.js";
+import { changeOf, directionOf, figureOf, formatsOf, sum } from "./measures.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./board_sums.js").Sum} Sum */
@@ -147,6 +154,7 @@ function barOf({ label, value, detail, row }, of, shown) {
   const { subject } = card;
   const { states } = subject;
   const formats = formatsOf(subject, column, currency);
+  const isGood = directionOf(subject, column, state);
   // Asked when it is chosen, too: figures come after the address.
   const isAlone = () => param(by) !== null;
   const ofState = states === undefined || state === undefined
@@ -164,12 +172,10 @@ function barOf({ label, value, detail, row }, of, shown) {
       { class: "detail" },
       detail,
       detail === "" ? "" : " ",
-      ...(now === undefined
-        ? [changeOf(value, was, measureOf(subject, column))]
-        : [
-          `${detail === "" ? "" : "· "}now ${formats.short(now)} `,
-          changeOf(now, value, measureOf(subject, column)),
-        ]),
+      ...(now === undefined ? [changeOf(value, was, isGood)] : [
+        `${detail === "" ? "" : "· "}now ${formats.short(now)} `,
+        changeOf(now, value, isGood),
+      ]),
     ),
     part: partOf(value, whole, formats),
     row,

@@ -11,8 +11,9 @@ import { heading } from "./formats.js";
 
 /**
  * Figures of a period in one currency, and of the one before; what is stacked
- * by state is of any day. Those of the past have those of now beside them. All
- * subjects have their months, one has its lists.
+ * by state is of any day, and beside it stands what it was at an earlier batch.
+ * Those of the past have those of now beside them. All subjects have their
+ * months, one has its lists.
  * @typedef {{
  *   snapshot_time: string,
  *   period: "12m" | "days" | "all",
@@ -21,6 +22,7 @@ import { heading } from "./formats.js";
  *   currencies: string[],
  *   figures: Figures,
  *   before: { from: string, to: string, figures: Figures } | null,
+ *   earlier: { snapshot_time: string, figures: Figures } | null,
  *   now: { figures: Figures } | null,
  *   offered: { dimension: string, names: string[] } | null,
  * }} Overview
@@ -54,15 +56,17 @@ export function rowsOf(figures, { subject, only }, { by, currency }) {
 }
 
 /**
- * The figures of the period before, where there are any to compare with.
+ * The figures to compare with, where there are any: those of the period before
+ * or, of what is stacked by state, those of an earlier batch.
  * @param {Overview} overview
  * @param {Card} card
  * @param {{ by: string, currency: string }} chosen
  * @returns {Row[] | null}
  */
-export function rowsBefore({ before }, card, chosen) {
-  if (before === null || card.subject.states !== undefined) return null;
-  const rows = rowsOf(before.figures, card, chosen);
+export function rowsBefore({ before, earlier }, card, chosen) {
+  const compared = card.subject.states === undefined ? before : earlier;
+  if (compared === null) return null;
+  const rows = rowsOf(compared.figures, card, chosen);
   return rows.length === 0 ? null : rows;
 }
 
@@ -77,6 +81,27 @@ export function rowsNow({ now }, card, chosen) {
   return now === null || now === undefined
     ? null
     : rowsOf(now.figures, card, chosen);
+}
+
+/**
+ * Of what is stacked by state, the rows in one; all of anything else.
+ * @param {Row[]} rows
+ * @param {import("./company.js").Subject["states"]} states
+ * @param {string | undefined} state
+ */
+export function inState(rows, states, state) {
+  return states === undefined
+    ? rows
+    : rows.filter((row) => row[states.dimension] === state);
+}
+
+/**
+ * Of what is stacked by state, the rows in the worst; all of anything else.
+ * @param {Row[]} rows
+ * @param {import("./company.js").Subject} subject
+ */
+export function worstOf(rows, { states }) {
+  return inState(rows, states, states?.names[0]);
 }
 
 /** Names that filter, which a subject lacks: then it has no figures. */

@@ -1,11 +1,18 @@
 // @ts-check
 // The overview's large figures.
 import { go } from "./address.js";
-import { lackedBy, lookOf, rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
+import {
+  lackedBy,
+  lookOf,
+  rowsBefore,
+  rowsNow,
+  rowsOf,
+  worstOf,
+} from "./card_rows.js";
 import { cardsOf } from "./company.js";
 import { $, make, refill } from "./elements.js";
-import { figure, heading, shown } from "./formats.js";
-import { changeOf, countOf, formatsOf, measureOf, sum } from "./measures.js";
+import { date, figure, heading, shown } from "./formats.js";
+import { changeOf, countOf, directionOf, formatsOf, sum } from "./measures.js";
 import { monthsOf } from "./months.js";
 import { sparkColumns, sparkline } from "./svg.js";
 
@@ -93,17 +100,6 @@ function partsOf(overview, card, { currency, today }) {
 }
 
 /**
- * Of what is stacked by state, the rows in the worst.
- * @param {Row[]} rows
- * @param {Subject} subject
- */
-function worstOf(rows, { states }) {
-  return states === undefined
-    ? rows
-    : rows.filter((row) => row[states.dimension] === states.names[0]);
-}
-
-/**
  * The sums in the other states, except the last: what is well needs no word.
  * @param {Row[]} rows
  * @param {Card} card
@@ -156,8 +152,8 @@ function ageingOf({ figures }, card, { currency, formats }) {
 }
 
 /**
- * What it is now, if the past is shown, or else the change since the period
- * before; and which one that is.
+ * What it is now, if the past is shown, or else the change since before; and
+ * when that was.
  * @param {Overview} overview
  * @param {Card} card
  * @param {{ currency: string, value: number }} now
@@ -165,26 +161,37 @@ function ageingOf({ figures }, card, { currency, formats }) {
 function comparedWith(overview, card, { currency, value }) {
   const { subject } = card;
   const formats = formatsOf(subject, subject.main, currency);
-  const measure = measureOf(subject, subject.main);
+  const isGood = directionOf(subject, subject.main, subject.states?.names[0]);
   const current = rowsNow(overview, card, { by: "month", currency });
   if (current !== null) {
     const later = sum(worstOf(current, subject), subject.main);
     return [
       `now ${formats.short(later)} `,
-      changeOf(later, value, measure),
+      changeOf(later, value, isGood),
     ];
   }
-  const { before, period } = overview;
   const rows = rowsBefore(overview, card, { by: "month", currency });
-  if (before === null || rows === null) return [];
-  const change = changeOf(value, sum(rows, subject.main), measure);
-  if (change === "") return [];
-  return [
-    change,
-    period === "12m"
-      ? " on the year before"
-      : ` on ${shown(before.from)} to ${shown(before.to)}`,
-  ];
+  if (rows === null) return [];
+  const was = sum(worstOf(rows, subject), subject.main);
+  const change = changeOf(value, was, isGood);
+  return change === "" ? [] : [change, ` ${sinceWhen(overview, subject)}`];
+}
+
+/**
+ * What a subject's figures are compared with: what is stacked by state, with an
+ * earlier moment.
+ * @param {Overview} overview
+ * @param {Subject} subject
+ */
+export function sinceWhen({ before, earlier, period }, { states }) {
+  const days = before === null
+    ? ""
+    : `on ${shown(before.from)} to ${shown(before.to)}`;
+  if (states === undefined) {
+    return period === "12m" ? "on the year before" : days;
+  }
+  const then = date(earlier?.snapshot_time);
+  return period === "days" ? `${days}, as of ${then}` : `since ${then}`;
 }
 
 /**

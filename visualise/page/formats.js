@@ -257,6 +257,14 @@ export function clock(/** @type {unknown} */ value) {
   return iso === undefined ? String(value ?? "") : clocks.format(new Date(iso));
 }
 
+/** The date of a time, with its year unless that is this one. */
+export function date(/** @type {unknown} */ value) {
+  const iso = isoTime(String(value ?? ""));
+  if (iso === undefined) return String(value ?? "");
+  const [at, now] = [new Date(iso), new Date()];
+  return (yearOf(at) === yearOf(now) ? dates : datesOfYear).format(at);
+}
+
 /**
  * The time of the day, with the date unless it is today's, and with its year
  * unless that is this one.
@@ -266,9 +274,8 @@ export function lately(/** @type {unknown} */ value) {
   if (iso === undefined) return String(value ?? "");
   const [at, now] = [new Date(iso), new Date()];
   const time = clocks.format(at);
-  const date = datesOfYear.format(at);
-  if (date === datesOfYear.format(now)) return time;
-  return `${yearOf(at) === yearOf(now) ? dates.format(at) : date}, ${time}`;
+  const isToday = datesOfYear.format(at) === datesOfYear.format(now);
+  return isToday ? time : `${date(value)}, ${time}`;
 }
 
 /** The year of a time, in the zone of times. */

@@ -1,22 +1,24 @@
 // @ts-check
 // One sentence above the chart: how a card's figure changed, and who of those
 // listed below changed most.
-import { rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
+import { inState, rowsBefore, rowsNow, rowsOf, worstOf } from "./card_rows.js";
 import { comparedOf, summed } from "./board_sums.js";
 import { BOARD_ROWS_MAX } from "./boards.js";
+import { sinceWhen } from "./cards.js";
 import { $, make, refill } from "./elements.js";
-import { heading, shown } from "./formats.js";
+import { heading } from "./formats.js";
 import {
   changeOf,
+  directionOf,
   figureOf,
   formatsOf,
-  measureOf,
   shareOf,
   signed,
   sum,
 } from "./measures.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
+/** @typedef {import("./card_rows.js").Row} Row */
 /** @typedef {import("./card_rows.js").Shown} Shown */
 
 /**
@@ -43,39 +45,35 @@ function wordsOf(overview, chosen) {
   const { card, currency } = chosen;
   const { subject, title } = card;
   const column = figureOf(subject);
+  const [worst] = subject.states?.names ?? [];
   const ofMonths = { by: "month", currency };
-  const value = sum(rowsOf(overview.figures, card, ofMonths), column);
+  const added = (/** @type {Row[]} */ rows) =>
+    sum(worstOf(rows, subject), column);
+  const value = added(rowsOf(overview.figures, card, ofMonths));
   const later = rowsNow(overview, card, ofMonths);
   const before = rowsBefore(overview, card, ofMonths);
   // The past is compared with now, or else now with the period before.
   const [was, now] = later === null
-    ? [sum(before ?? [], column), value]
-    : [value, sum(later, column)];
-  if (subject.states !== undefined || !shareOf(now, was)) return [];
+    ? [added(before ?? []), value]
+    : [value, added(later)];
+  if (!shareOf(now, was)) return [];
   const formats = formatsOf(subject, column, currency);
-  const named = column === subject.main
-    ? title
-    : `${title}, ${heading(column)}`;
+  const named = [
+    title,
+    ...worst === undefined ? [] : [worst],
+    ...column === subject.main ? [] : [heading(column)],
+  ].join(", ");
   const changed = mostChanged(overview, chosen).map(({ label, change }) =>
     `${label} ${change < 0 ? "fell" : "rose"} most (${signed(change, formats)})`
   );
   return [
     make("b", {}, `${named}: `),
-    changeOf(now, was, measureOf(subject, column)),
-    ` (${signed(now - was, formats)}) ${sinceWhen(overview, later !== null)}.`,
+    changeOf(now, was, directionOf(subject, column, worst)),
+    ` (${signed(now - was, formats)}) ${
+      later === null ? sinceWhen(overview, subject) : "since then"
+    }.`,
     changed.length === 0 ? "" : ` Of those below, ${changed.join(", and ")}.`,
   ];
-}
-
-/**
- * @param {Overview} overview
- * @param {boolean} isPast
- */
-function sinceWhen({ before, period }, isPast) {
-  if (isPast) return "since then";
-  return before === null || period === "12m"
-    ? "on the year before"
-    : `on ${shown(before.from)} to ${shown(before.to)}`;
 }
 
 /**
@@ -93,8 +91,14 @@ function mostChanged(overview, chosen) {
     within: board.within,
     column: figureOf(card.subject),
   };
-  const compared = comparedOf(overview, chosen, { ofBoard, state: undefined });
-  const rows = rowsOf(overview.figures, card, { by: board.name, currency });
+  const { states } = card.subject;
+  const state = states?.names[0];
+  const compared = comparedOf(overview, chosen, { ofBoard, state });
+  const rows = inState(
+    rowsOf(overview.figures, card, { by: board.name, currency }),
+    states,
+    state,
+  );
   const changes = summed(rows, ofBoard).slice(0, BOARD_ROWS_MAX)
     .map(({ id, label, value }) => {
       const other = compared(id);

@@ -86,17 +86,29 @@ export function shareOf(now, was) {
 }
 
 /**
- * A change since the period before, in words and with its direction; empty
+ * Whether more of a measure is good; undefined where it is neither. Of what is
+ * stacked by state, less is in the worst.
+ * @param {Subject} subject
+ * @param {string} name
+ * @param {string | undefined} state
+ */
+export function directionOf(subject, name, state) {
+  const { states } = subject;
+  if (states === undefined) return measureOf(subject, name)?.moreIsGood;
+  return state === states.names[0] ? false : undefined;
+}
+
+/**
+ * A change since before, in words and with its direction; empty
  * where it is no share of what was.
  * @param {number} now
  * @param {number | undefined} was
- * @param {Measure | undefined} measure Which direction of it is good, if any.
+ * @param {boolean | undefined} isGood Whether more is good, if it is either.
  */
-export function changeOf(now, was, measure) {
+export function changeOf(now, was, isGood) {
   const share = shareOf(now, was);
   if (share === undefined) return "";
   const sign = share === 0 ? "" : share > 0 ? "▲ " : "▼ ";
-  const isGood = measure?.moreIsGood;
   const look = sign === "" || isGood === undefined
     ? ""
     : (share > 0) === isGood

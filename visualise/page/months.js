@@ -43,7 +43,7 @@ export function showMonths(overview, shown) {
   const isStacked = subject.states !== undefined;
   const months = monthsOf(rows, { today, since: isStacked ? null : since });
   const now = rowsNow(overview, card, { by: "month", currency });
-  const before = now === null && overview.period === "12m"
+  const before = now === null && overview.period === "12m" && !isStacked
     ? rowsBefore(overview, card, { by: "month", currency })
     : null;
   const measure = measureOf(subject, name);

@@ -92,6 +92,7 @@ export function showAt(/** @type {import("./strip.js").Span} */ span) {
     from: isAll ? null : `${since}-01`,
     figures,
     before: null,
+    earlier: null,
     now: null,
   });
   return true;

@@ -30,4 +30,9 @@ Deno.test("chosenDays() compares days with as many before them", () => {
     { from: "2026-11-27", to: "2026-11-27" },
   );
   assert.equal(chosenDays({ from: null, to: "2026-01-01" }, "x"), undefined);
+  // There is no year 0 to compare with.
+  assert.equal(
+    chosenDays({ from: "0001-01-01", to: "9999-12-31" }, "x"),
+    undefined,
+  );
 });
