@@ -8,8 +8,11 @@ import {
   testPage,
 } from "../harness/browser/dashboard.ts";
 import { execute, type Platform } from "../harness/platform.ts";
+import { insertOrder } from "../harness/companies/small_source.ts";
 
 const BYTES_MAX = 10_000;
+/** One for each answer, and some for what is written in between. */
+const LAYOUTS_MAX = 8;
 /** Of two batches a column, nearly as many as the strip has. */
 const BATCHES = 390;
 /** One more than the strip has columns for. */
@@ -88,6 +91,32 @@ testPage(
     assert.equal(added, all);
     assert.equal(halved, await stripAsked(page, HALVED));
     assert.equal(halved.split("<rect").length - 1, 101);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage(
+  "what a batch changes is laid out once, not once an element",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}?period=all`);
+    await page.waitForSelector(".status[data-state=live]");
+    await page.waitForTimeout(500);
+    const session = await page.context().newCDPSession(page);
+    await session.send("Performance.enable");
+    const layouts = async () => {
+      const { metrics } = await session.send("Performance.getMetrics");
+      return metrics.find(({ name }) => name === "LayoutCount")?.value ?? NaN;
+    };
+    await execute(platform.source.client, insertOrder(50, 1000));
+    const before = await layouts();
+    await platform.run();
+    await batchShown(page, 2);
+    await page.waitForSelector("#main[aria-busy=false]");
+    const laidOut = await layouts() - before;
+
+    assert.ok(laidOut > 0 && laidOut <= LAYOUTS_MAX, `${laidOut} layouts`);
     assert.deepEqual(errors, []);
   },
 );

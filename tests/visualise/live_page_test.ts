@@ -16,7 +16,7 @@ import {
 } from "../harness/browser/dashboard.ts";
 import { execute } from "../harness/platform.ts";
 import { insertOrder } from "../harness/companies/small_source.ts";
-import { duration } from "../../visualise/page/formats.js";
+import { duration } from "../../visualise/page/times.js";
 
 testPage(
   "an open page moves with a batch, within a second of its commit",

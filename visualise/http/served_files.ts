@@ -46,6 +46,7 @@ const SCRIPTS = [
   "strip",
   "strip_view",
   "svg",
+  "times",
   "zoom",
 ];
 

@@ -9,7 +9,6 @@ import { $, field, write } from "./elements.js";
 import { keepLive } from "./events.js";
 import { askStages } from "./failures.js";
 import { applyFilters, showFilters } from "./filters.js";
-import { shown, zone } from "./formats.js";
 import {
   askTimeline,
   goToBatch,
@@ -30,6 +29,7 @@ import {
 } from "./state.js";
 import { showStatus } from "./status.js";
 import { zoomStep } from "./strip_view.js";
+import { shown, zone } from "./times.js";
 
 /**
  * What a view shows: its batch, and the time of it if it has one.

@@ -4,8 +4,9 @@ import { param } from "./address.js";
 import { count, seconds } from "./batches.js";
 import { ganttOf } from "./durations.js";
 import { $, make, refill, tableOrWords, write } from "./elements.js";
-import { cell, figure, heading, moment, rounded } from "./formats.js";
+import { cell, figure, heading, rounded } from "./formats.js";
 import { get, newestBatch } from "./state.js";
+import { moment } from "./times.js";
 
 /** @typedef {Record<string, string>} Row */
 

@@ -3,8 +3,9 @@
 import { follow } from "./address.js";
 import { scaleOf, stackOf } from "./durations.js";
 import { make } from "./elements.js";
-import { ago, duration, figure, isoTime, lately, moment } from "./formats.js";
+import { figure } from "./formats.js";
 import { secondsSince, state } from "./state.js";
+import { ago, duration, isoTime, lately, moment } from "./times.js";
 
 /** @typedef {Record<string, string>} Row */
 

@@ -11,10 +11,18 @@ import {
 } from "./card_rows.js";
 import { cardsOf } from "./company.js";
 import { $, make, refill } from "./elements.js";
-import { date, figure, heading, shown } from "./formats.js";
-import { changeOf, countOf, directionOf, formatsOf, sum } from "./measures.js";
+import { figure, heading } from "./formats.js";
+import {
+  changeOf,
+  countOf,
+  directionOf,
+  formatsOf,
+  sum,
+  sumsOf,
+} from "./measures.js";
 import { monthsOf } from "./months.js";
 import { sparkColumns, sparkline } from "./svg.js";
+import { date, shown } from "./times.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./card_rows.js").Row} Row */
@@ -65,9 +73,7 @@ function partsOf(overview, card, { currency, today }) {
   const [lacked] = lackedBy(overview.figures, card);
   const since = overview.period === "12m" ? overview.from : null;
   const months = monthsOf(rows, { today, since }).slice(-SPARK_MONTHS);
-  const byMonth = months.map((one) =>
-    sum(counted.filter((row) => row.month === one), main)
-  );
+  const byMonth = sumsOf(counted, main, months);
   const detail = (/** @type {(Element | string)[]} */ parts) =>
     make("span", { class: "card-detail" }, ...parts);
   return [

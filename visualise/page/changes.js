@@ -4,9 +4,10 @@ import { go, param } from "./address.js";
 import { ourCompany, recordAddress, recordTitle } from "./company.js";
 import { isTechnical, termOf, valueOf } from "./differences.js";
 import { $, field, make, refill, scrolled, write } from "./elements.js";
-import { figure, moment, rounded, shown } from "./formats.js";
+import { figure, rounded } from "./formats.js";
 import { formatsOf, signed } from "./measures.js";
 import { get, shownBatch } from "./state.js";
+import { moment, shown } from "./times.js";
 
 /** @typedef {import("./differences.js").Column} Column */
 /**

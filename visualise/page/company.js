@@ -1,8 +1,9 @@
 // @ts-check
 // What the server says of the company: what is measured, and its records.
 import { $ } from "./elements.js";
-import { knowFigures, useTimeZone } from "./formats.js";
+import { knowFigures } from "./formats.js";
 import { get } from "./state.js";
+import { useTimeZone } from "./times.js";
 
 /**
  * @typedef {{

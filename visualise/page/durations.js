@@ -2,8 +2,8 @@
 // How long the stages took, as bars: of one stage over many batches, of all
 // stages for one batch, and of one batch along time.
 import { make } from "./elements.js";
-import { duration } from "./formats.js";
 import { svg } from "./svg.js";
+import { duration } from "./times.js";
 
 /** @typedef {Record<string, string>} Row */
 

@@ -1,6 +1,7 @@
 // @ts-check
 // Makes the page's elements. All data is written as text, never as HTML.
-import { cell, heading, isFigure, isNumber, shown } from "./formats.js";
+import { cell, heading, isFigure, isNumber } from "./formats.js";
+import { shown } from "./times.js";
 
 /** @typedef {Record<string, any>} Row */
 
@@ -56,23 +57,38 @@ export function write(
 }
 
 /**
+ * What was ever scrolled. To ask anything else for its place would lay the page
+ * out at once, for nothing.
+ * @type {WeakSet<Element>}
+ */
+const scrolledOnce = new WeakSet();
+addEventListener("scroll", ({ target }) => {
+  if (target instanceof Element) scrolledOnce.add(target);
+}, { capture: true, passive: true });
+
+/**
  * Refills an element if that changes anything. Focus stays on the button of the
  * same name, and regions stay scrolled to the same place.
  * @param {Element} element
  * @param {(Node | string)[]} children
  */
 export function refill(element, ...children) {
-  const filled = /** @type {Element} */ (element.cloneNode(false));
+  const filled = document.createDocumentFragment();
   filled.append(...children);
-  if (filled.innerHTML === element.innerHTML) return;
+  if (isAlike(element, filled)) return;
   const focused = element.contains(document.activeElement)
     ? nameOf(/** @type {Element} */ (document.activeElement))
     : null;
   const regions = () => [element, ...element.querySelectorAll(".scroll")];
-  const places = regions().map(({ scrollTop }) => scrollTop);
-  element.replaceChildren(...filled.childNodes);
+  const places = regions().map((region) =>
+    scrolledOnce.has(region) ? region.scrollTop : 0
+  );
+  element.replaceChildren(filled);
   for (const [index, region] of regions().entries()) {
-    region.scrollTop = places[index] ?? 0;
+    const place = places[index] ?? 0;
+    if (place === 0) continue;
+    region.scrollTop = place;
+    scrolledOnce.add(region);
   }
   if (focused === null) return;
   /** @type {HTMLElement[]} */
@@ -80,6 +96,18 @@ export function refill(element, ...children) {
     .map((one) => /** @type {HTMLElement} */ (one));
   candidates.find((one) => nameOf(one) === focused)
     ?.focus({ preventScroll: true });
+}
+
+/**
+ * Whether both hold the same.
+ * @param {Element} element
+ * @param {DocumentFragment} filled
+ */
+function isAlike({ childNodes }, filled) {
+  return childNodes.length === filled.childNodes.length &&
+    [...filled.childNodes].every((one, index) =>
+      one.isEqualNode(childNodes[index] ?? null)
+    );
 }
 
 function nameOf(/** @type {Element} */ element) {

@@ -2,7 +2,7 @@
 // What a stage fails with: since when, what that means for the figures, what to
 // do about it, and what runs on.
 import { make } from "./elements.js";
-import { ago, duration, figure, lately, moment } from "./formats.js";
+import { figure } from "./formats.js";
 import {
   get,
   newestBatch,
@@ -10,6 +10,7 @@ import {
   secondsSince,
   state,
 } from "./state.js";
+import { ago, duration, lately, moment } from "./times.js";
 
 /** @typedef {import("./pipeline.js").Stage} Stage */
 

@@ -3,13 +3,17 @@
 import { go, param } from "./address.js";
 import { filterNames } from "./company.js";
 import { $, field, make, refill, write } from "./elements.js";
-import { heading, rounded, shown } from "./formats.js";
+import { heading, rounded } from "./formats.js";
+import { shown } from "./times.js";
 
 /**
  * The dimension that a field filters by; null until it is known.
  * @type {string | null}
  */
 let offered = null;
+
+/** The names that were offered last. */
+let offeredLast = "";
 
 /** The filters that the server applies to figures and rows. */
 export function filters() {
@@ -24,10 +28,14 @@ export function offerNames(
 ) {
   offered = names?.dimension ?? null;
   write($("name-label"), heading(titled(offered ?? "")));
-  refill(
-    $("names"),
-    ...(names?.names ?? []).map((name) => make("option", { value: name })),
-  );
+  const listed = JSON.stringify(names?.names ?? []);
+  if (listed !== offeredLast) {
+    offeredLast = listed;
+    refill(
+      $("names"),
+      ...(names?.names ?? []).map((name) => make("option", { value: name })),
+    );
+  }
   showFilters();
 }
 

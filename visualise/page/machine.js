@@ -3,7 +3,7 @@
 // choose a moment, and the way back to now.
 import { go, isTimed, view } from "./address.js";
 import { $, field, write } from "./elements.js";
-import { ago, figure, moment } from "./formats.js";
+import { figure } from "./formats.js";
 import { prepareTrails, showAt } from "./scrub.js";
 import {
   get,
@@ -15,6 +15,7 @@ import {
 } from "./state.js";
 import { markPlace, placeOf, spanAt, wordsOf } from "./strip.js";
 import { placeIn, showStrip, startZoom } from "./strip_view.js";
+import { ago, moment } from "./times.js";
 import { askSpans, shownSpans, shownStrip } from "./zoom.js";
 
 /** How long to wait until a person has settled on a choice. */

@@ -74,6 +74,17 @@ export function sum(/** @type {Row[]} */ rows, /** @type {string} */ column) {
 }
 
 /**
+ * The sums of some months, in their order.
+ * @param {Row[]} rows
+ * @param {string} column
+ * @param {string[]} months
+ */
+export function sumsOf(rows, column, months) {
+  const byMonth = Map.groupBy(rows, ({ month }) => month);
+  return months.map((one) => sum(byMonth.get(one) ?? [], column));
+}
+
+/**
  * A change as a share of what was, 0 where it rounds to 0 %; undefined where
  * that was nothing or less, of which there is no share.
  * @param {number} now

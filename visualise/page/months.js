@@ -12,15 +12,16 @@ import {
 } from "./card_rows.js";
 import { drawPlot } from "./charts.js";
 import { $, make, refill } from "./elements.js";
-import { heading, month } from "./formats.js";
+import { heading } from "./formats.js";
 import {
   currencyOf,
   figureOf,
   figuresOf,
   formatsOf,
   measureOf,
-  sum,
+  sumsOf,
 } from "./measures.js";
+import { month } from "./times.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./card_rows.js").Row} Row */
@@ -55,16 +56,12 @@ export function showMonths(overview, shown) {
     ...(before === null ? [] : [{
       name: "a year before",
       look: "ghost",
-      values: months.map((one) =>
-        sum(before.filter((row) => row.month === yearBefore(one)), name)
-      ),
+      values: sumsOf(before, name, months.map(yearBefore)),
     }]),
     ...(now === null || isStacked ? [] : [{
       name: "now",
       look: "ghost",
-      values: months.map((one) =>
-        sum(now.filter((row) => row.month === one), name)
-      ),
+      values: sumsOf(now, name, months),
     }]),
     ...seriesOf(rows, subject, { months, name }),
   ];
@@ -112,8 +109,7 @@ function offerFigures(
  * @param {{ months: string[], name: string }} chosen
  */
 function seriesOf(rows, { states }, { months, name }) {
-  const byMonth = (/** @type {Row[]} */ some) =>
-    months.map((one) => sum(some.filter((row) => row.month === one), name));
+  const byMonth = (/** @type {Row[]} */ some) => sumsOf(some, name, months);
   return states === undefined
     ? [{ name: heading(name), look: "main", values: byMonth(rows) }]
     : states.names.map((state) => ({

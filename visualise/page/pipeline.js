@@ -12,7 +12,7 @@ import { drawPlot } from "./charts.js";
 import { barsOf } from "./durations.js";
 import { $, make, refill, scrolled, tableOrWords, write } from "./elements.js";
 import { failing, failurePanels, idleSeconds, waitsFor } from "./failures.js";
-import { clock, duration, figure, lately } from "./formats.js";
+import { figure } from "./formats.js";
 import {
   get,
   isFromFuture,
@@ -20,6 +20,7 @@ import {
   secondsBehind,
   state,
 } from "./state.js";
+import { clock, duration, lately } from "./times.js";
 
 /** @typedef {Record<string, string>} Row */
 

@@ -4,8 +4,9 @@ import { go, param } from "./address.js";
 import { ourCompany, recordTitle } from "./company.js";
 import { isTechnical, termOf, valueOf } from "./differences.js";
 import { $, field, make, refill, write } from "./elements.js";
-import { figure, moment } from "./formats.js";
+import { figure } from "./formats.js";
 import { get, pastBatch, shownBatch } from "./state.js";
+import { moment } from "./times.js";
 
 /** @typedef {import("./differences.js").Column} Column */
 /** @typedef {{ batch: string, at: string, kind: string, columns: Column[] }} Moment */

@@ -4,8 +4,9 @@
 import { go, param } from "./address.js";
 import { inWords, ourCompany, recordAddress } from "./company.js";
 import { $, tableOrWords } from "./elements.js";
-import { figure, shown } from "./formats.js";
+import { figure } from "./formats.js";
 import { get } from "./state.js";
+import { shown } from "./times.js";
 
 const dialog = /** @type {HTMLDialogElement} */ ($("rows"));
 

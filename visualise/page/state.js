@@ -1,7 +1,7 @@
 // @ts-check
 // What the page knows of the server, and its requests to it.
 import { param } from "./address.js";
-import { isoTime } from "./formats.js";
+import { isoTime } from "./times.js";
 
 /** The warehouse may take 20 seconds, after the queries that are waiting. */
 const ANSWER_MS = 40_000;

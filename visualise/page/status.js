@@ -3,7 +3,7 @@
 import { isTimed } from "./address.js";
 import { $, write } from "./elements.js";
 import { failing } from "./failures.js";
-import { duration, figure } from "./formats.js";
+import { figure } from "./formats.js";
 import {
   isFromFuture,
   pastBatch,
@@ -11,6 +11,7 @@ import {
   shownBatch,
   state,
 } from "./state.js";
+import { duration } from "./times.js";
 
 /** Shows it. */
 export function showStatus() {

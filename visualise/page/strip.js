@@ -1,9 +1,10 @@
 // @ts-check
 // The strip over time: a column for each span of batches, as high as its rows.
 import { $, make, refill } from "./elements.js";
-import { clock, duration, figure, moment, shown } from "./formats.js";
+import { figure } from "./formats.js";
 import { state } from "./state.js";
 import { svg } from "./svg.js";
+import { clock, duration, moment, shown } from "./times.js";
 
 /**
  * Batches in a row: the last of them, when it was taken, all their rows, what
@@ -27,9 +28,15 @@ const LOWEST = 12;
 /** How far beside its ends is still on the strip, from 0 to 1. */
 const EDGE = 0.005;
 
-/** Draws the spans, as high as their rows. */
+/** What was drawn last. */
+let drawnLast = "";
+
+/** Draws the spans, as high as their rows, if they are others than before. */
 export function drawStrip(/** @type {Strip} */ strip) {
   const { spans, ends } = strip;
+  const drawing = JSON.stringify([spans, ends, state.targetMinutes]);
+  if (drawing === drawnLast) return;
+  drawnLast = drawing;
   // By the logarithm: the first batch brings all that was there before.
   const most = Math.log1p(Math.max(1, ...spans.map(({ rows }) => rows)));
   const width = Math.min(4, 70 / Math.max(1, spans.length));
