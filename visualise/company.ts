@@ -3,9 +3,10 @@ import {
   readDashboard,
   type Subject,
 } from "../lib/project/dashboard.ts";
+import { mainMeasure, withSettings } from "../lib/project/dashboard_cards.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { deriveSubjects } from "./figures/derive_subjects.ts";
-import { boardsOf, isSplit, mainMeasure } from "./figures/subject_sql.ts";
+import { boardsOf, isSplit } from "./figures/subject_sql.ts";
 import { hasTrail } from "./figures/batch_changes_sql.ts";
 import type { Warehouse } from "./warehouse.ts";
 
@@ -63,7 +64,7 @@ export class Company {
   /** What pages need to know. */
   async describe() {
     const subjects = await this.subjects();
-    const { records, settings } = this;
+    const { records, settings: { cards: _, ...settings } } = this;
     return {
       ...settings,
       records: records.map(({ name, title, model }) => ({
@@ -91,9 +92,12 @@ export class Company {
   async #derive(): Promise<readonly Subject[]> {
     const { models } = this.sql;
     const names = models.map(({ name }) => name);
-    return deriveSubjects(
-      models,
-      await this.warehouse.ask("columns", [names]),
+    const columns = await this.warehouse.ask("columns", [names]);
+    // What does not fit, the warehouse may have had, or may have one day.
+    return withSettings(
+      deriveSubjects(models, columns),
+      this.settings,
+      () => {},
     );
   }
 }

@@ -1,7 +1,12 @@
 import { ConfigError } from "../errors.ts";
+import { withSettings } from "./dashboard_cards.ts";
 import { readDashboardFile } from "./dashboard_header.ts";
+import {
+  type DashboardSettings,
+  readSettings,
+  type Target,
+} from "./dashboard_settings.ts";
 import type { ProjectSql } from "./project_sql.ts";
-import { isTimeZone } from "../time_zone.ts";
 
 /** What a column of figures counts or sums. */
 export interface Measure {
@@ -36,6 +41,8 @@ export interface Card {
   name: string;
   title: string;
   only?: { dimension: string; names: readonly string[] };
+  /** Of the main measure: over twelve months or, if stacked, in the worst state. */
+  target?: Target;
 }
 
 /** A file of `sql/dashboard`: one fact, and what is measured of it. */
@@ -67,19 +74,10 @@ export interface Subject {
 }
 
 /** A company's dashboard. */
-export interface Dashboard {
-  /** The company's name. */
-  name: string;
-  /** The zone in which times are shown; the reader's if left out. */
-  timeZone?: string;
-  /** The currency that is shown at first; the most frequent if left out. */
-  currency?: string;
-  period: "12m" | "all";
+export interface Dashboard extends Omit<DashboardSettings, "order"> {
   /** Empty if the company wrote none. */
   subjects: readonly Subject[];
 }
-
-const SETTING_NAMES = ["name", "timeZone", "currency", "period", "order"];
 
 /**
  * Reads the folder `dashboard`: `settings.json`, and a subject from each SQL
@@ -89,18 +87,22 @@ export function readDashboard(
   sql: Pick<ProjectSql, "models" | "dashboard" | "dashboardSettings">,
 ): Dashboard {
   const problems: string[] = [];
-  const { order, ...settings } = readSettings(sql.dashboardSettings, problems);
-  const subjects = sql.dashboard.map((file) =>
+  const problem = (found: string) =>
+    problems.push(`sql/dashboard/settings.json: ${found}`);
+  const { order, ...settings } = readSettings(sql.dashboardSettings, problem);
+  const written = sql.dashboard.map((file) =>
     readDashboardFile(file, { models: sql.models, problems })
   ).filter((subject) => subject !== undefined);
   const unknown = order.filter((name) =>
     !sql.dashboard.some((file) => file.name === name)
   );
   if (unknown.length > 0) {
-    problems.push(
-      `sql/dashboard/settings.json: no file is called ${unknown.join(", ")}`,
-    );
+    problem(`no file is called ${unknown.join(", ")}`);
   }
+  // Cards that nobody wrote are known once the warehouse is asked.
+  const subjects = problems.length > 0 || written.length === 0
+    ? written
+    : withSettings(written, settings, problem);
   if (problems.length > 0) {
     throw new ConfigError(
       problems,
@@ -113,60 +115,4 @@ export function readDashboard(
     ...settings,
     subjects: subjects.toSorted((one, other) => placeOf(one) - placeOf(other)),
   };
-}
-
-function readSettings(
-  text: string | undefined,
-  problems: string[],
-): Omit<Dashboard, "subjects"> & { order: string[] } {
-  const problem = (found: string) =>
-    problems.push(`sql/dashboard/settings.json: ${found}`);
-  const fields = parseObject(text ?? "{}");
-  if (fields === undefined) problem("it isn't a JSON object");
-  for (const name of Object.keys(fields ?? {})) {
-    if (!SETTING_NAMES.includes(name)) {
-      problem(`"${name}" is not one of ${SETTING_NAMES.join(", ")}`);
-    }
-  }
-  const textOf = (name: string) => {
-    const value = fields?.[name];
-    if (value === undefined) return undefined;
-    if (typeof value === "string" && value !== "") return value;
-    problem(`"${name}" isn't a text`);
-  };
-  const order = fields?.order ?? [];
-  if (!isTexts(order)) problem(`"order" isn't a list of files`);
-  const period = textOf("period") ?? "12m";
-  if (period !== "12m" && period !== "all") {
-    problem(`"period" is neither "12m" nor "all"`);
-  }
-  const timeZone = textOf("timeZone");
-  if (timeZone !== undefined && !isTimeZone(timeZone)) {
-    problem(
-      `"timeZone" is "${timeZone}": a time zone such as Europe/London is expected`,
-    );
-  }
-  const currency = textOf("currency");
-  return {
-    name: textOf("name") ?? "Dashboard",
-    period: period === "all" ? "all" : "12m",
-    order: isTexts(order) ? order : [],
-    ...timeZone === undefined ? {} : { timeZone },
-    ...currency === undefined ? {} : { currency },
-  };
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? { ...value }
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }

@@ -1,7 +1,7 @@
 import type { Subject } from "../../lib/project/dashboard.ts";
+import { moneyOf } from "../../lib/project/dashboard_cards.ts";
 import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import { hasTrail, trailSql } from "./batch_changes_sql.ts";
-import { moneyOf } from "./subject_sql.ts";
 import type { Warehouse } from "../warehouse.ts";
 
 /**

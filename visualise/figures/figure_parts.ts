@@ -1,5 +1,6 @@
 import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
-import { boardsOf, isSplit, mainMeasure } from "./subject_sql.ts";
+import { mainMeasure } from "../../lib/project/dashboard_cards.ts";
+import { boardsOf, isSplit } from "./subject_sql.ts";
 
 /**
  * What figures are grouped and summed by. In the query, `g0` and on are the

@@ -1,9 +1,5 @@
 import { quoteName } from "../../lib/sql/quote.ts";
-import type {
-  Dimension,
-  Measure,
-  Subject,
-} from "../../lib/project/dashboard.ts";
+import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 
 /** Whether names of a dimension stay apart in each figure, as currencies do. */
 export function isSplit(subject: Subject, { name }: Dimension): boolean {
@@ -15,16 +11,6 @@ export function isSplit(subject: Subject, { name }: Dimension): boolean {
 /** The dimensions that figures are grouped and filtered by, in order. */
 export function boardsOf(subject: Subject): Dimension[] {
   return subject.dimensions.filter((one) => !isSplit(subject, one));
-}
-
-/** The measure that names are ranked by: the first of money, if there is any. */
-export function mainMeasure(subject: Subject): string {
-  return (moneyOf(subject) ?? subject.measures[0])?.name ?? "";
-}
-
-/** The first measure of money; undefined without any. */
-export function moneyOf({ measures }: Subject): Measure | undefined {
-  return measures.find(({ unit }) => unit === "money");
 }
 
 /**

@@ -1,6 +1,6 @@
 // @ts-check
 // The overview's large figures.
-import { go } from "./address.js";
+import { go, param } from "./address.js";
 import {
   lackedBy,
   lookOf,
@@ -9,7 +9,7 @@ import {
   rowsOf,
   worstOf,
 } from "./card_rows.js";
-import { cardsOf } from "./company.js";
+import { cardsOf, filterNames } from "./company.js";
 import { $, make, refill } from "./elements.js";
 import { figure, heading } from "./formats.js";
 import {
@@ -97,6 +97,7 @@ function partsOf(overview, card, { currency, today }) {
         : [`not known by ${heading(lacked)}`],
     ),
     detail(comparedWith(overview, card, { currency, value })),
+    ...targetOf(overview, card, { currency, value }),
     ...ageingOf(overview, card, { currency, formats }),
     // What is overdue by when it was due is no trend of what is overdue.
     worst === undefined || states === undefined
@@ -201,6 +202,38 @@ export function sinceWhen({ before, earlier, period }, { states }) {
 }
 
 /**
+ * The target of a card, and whether its figure is there. It is of all records,
+ * and of twelve months or any day.
+ * @param {Overview} overview
+ * @param {Card} card
+ * @param {{ currency: string, value: number }} now
+ */
+function targetOf({ period }, { subject, target }, { currency, value }) {
+  const { amount, bound } = target ?? {};
+  const asked = typeof amount === "object" ? amount[currency] : amount;
+  const isOfAll = filterNames().every((name) => param(name) === null);
+  const isOfPeriod = subject.states === undefined
+    ? period === "12m"
+    : period !== "days";
+  if (asked === undefined || !isOfAll || !isOfPeriod) return [];
+  const { short } = formatsOf(subject, subject.main, currency);
+  const isLeast = bound === "atLeast";
+  const beyond = isLeast ? asked - value : value - asked;
+  return [make(
+    "span",
+    {
+      class: `card-detail target ${beyond > 0 ? "bad" : "well"}`,
+      "data-target": String(beyond <= 0),
+    },
+    beyond > 0
+      ? `${short(beyond)} ${isLeast ? "under" : "over"} the target of ${
+        short(asked)
+      }`
+      : `✓ On target: at ${isLeast ? "least" : "most"} ${short(asked)}`,
+  )];
+}
+
+/**
  * How many records some rows count, in words.
  * @param {Row[]} rows
  * @param {Subject} subject
@@ -211,6 +244,6 @@ function countedIn(rows, subject) {
   const count = sum(rows, name);
   return [
     make("b", { "data-count": String(count) }, figure(count)),
-    ` ${heading(count === 1 ? name.replace(/s$/, "") : name)}`,
+    ` ${count === 1 ? heading(name).replace(/s$/, "") : heading(name)}`,
   ];
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // What the server says of the company: what is measured, and its records.
 import { $ } from "./elements.js";
-import { knowFigures } from "./formats.js";
+import { knowFigures, useLabels } from "./formats.js";
 import { get } from "./state.js";
 import { useTimeZone } from "./times.js";
 
@@ -15,6 +15,17 @@ import { useTimeZone } from "./times.js";
  */
 
 /** @typedef {{ dimension: string, names: string[] }} Names */
+
+/**
+ * What the figure of a card is to reach, or not to exceed: over twelve months
+ * or, of what is stacked by state, in the worst.
+ * @typedef {{
+ *   bound: "atLeast" | "atMost",
+ *   amount: number | Record<string, number>,
+ * }} Target
+ */
+
+/** @typedef {{ name: string, title: string, only?: Names, target?: Target }} OwnCard */
 
 /**
  * One fact, and what is measured of it. `boards` list and filter it, each
@@ -31,17 +42,19 @@ import { useTimeZone } from "./times.js";
  *   states?: Names,
  *   ageing?: string[],
  *   has_trail: boolean,
- *   cards: { name: string, title: string, only?: Names }[],
+ *   cards: OwnCard[],
  * }} Subject
  */
 
-/** @typedef {{ name: string, title: string, only?: Names, subject: Subject }} Card */
+/** @typedef {OwnCard & { subject: Subject }} Card */
 
 /**
  * @typedef {{
  *   timeZone?: string,
  *   currency?: string,
  *   period: "12m" | "all",
+ *   labels: Record<string, string>,
+ *   accent?: { light?: string, dark?: string },
  *   signed_in: boolean,
  *   records: {
  *     name: string,
@@ -53,7 +66,13 @@ import { useTimeZone } from "./times.js";
  */
 
 /** @type {Company} */
-let company = { period: "12m", signed_in: false, records: [], subjects: [] };
+let company = {
+  period: "12m",
+  labels: {},
+  signed_in: false,
+  records: [],
+  subjects: [],
+};
 
 /** Fetches what is not known yet: a first load may bring it. */
 export async function askCompany(/** @type {AbortSignal} */ signal) {
@@ -62,6 +81,10 @@ export async function askCompany(/** @type {AbortSignal} */ signal) {
   useTimeZone(company.timeZone);
   $("sign-out").hidden = !company.signed_in;
   knowFigures(company.subjects.flatMap(({ measures }) => measures));
+  useLabels(company.labels);
+  for (const [scheme, colour] of Object.entries(company.accent ?? {})) {
+    document.documentElement.style.setProperty(`--accent-${scheme}`, colour);
+  }
 }
 
 /** What the server says of the company. */

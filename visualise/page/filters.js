@@ -27,7 +27,7 @@ export function offerNames(
   /** @type {{ dimension: string, names: string[] } | null} */ names,
 ) {
   offered = names?.dimension ?? null;
-  write($("name-label"), heading(titled(offered ?? "")));
+  write($("name-label"), titled(heading(offered ?? "")));
   const listed = JSON.stringify(names?.names ?? []);
   if (listed !== offeredLast) {
     offeredLast = listed;

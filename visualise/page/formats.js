@@ -40,6 +40,11 @@ const MONEY = new Set();
 /** Columns of figures, and of money, by their names' last word. */
 const FIGURED = /(^|_)(amount|price|quantity)$/;
 const PAID = /(^|_)(amount|price)$/;
+/**
+ * What the company calls columns, by their names.
+ * @type {Map<string, string>}
+ */
+let called = new Map();
 /** Columns of seconds. */
 const SECONDS = /(^|_)seconds(_|$)/;
 
@@ -137,9 +142,15 @@ export function cell(/** @type {string} */ column, /** @type {any} */ value) {
   return isFigure(column) ? figure(value) : String(value);
 }
 
+/** Learns what the company calls columns. */
+export function useLabels(/** @type {Record<string, string>} */ labels) {
+  called = new Map(Object.entries(labels));
+}
+
 /** What a column is called. */
 export function heading(/** @type {string} */ column) {
-  return column.replace(/^seconds_|_seconds$/, "").replaceAll("_", " ");
+  return called.get(column) ??
+    column.replace(/^seconds_|_seconds$/, "").replaceAll("_", " ");
 }
 
 /** A value of a fact's column, from the database's JSON. */

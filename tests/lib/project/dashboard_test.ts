@@ -219,8 +219,61 @@ Deno.test("readDashboard() reports wrong settings", () => {
       ['{"timeZone": "Mars"}', /"timeZone" is "Mars"/],
       ['{"period": "3m"}', /"period" is neither/],
       ['{"order": ["none"]}', /no file is called none/],
+      ['{"cards": []}', /"cards" isn't an object/],
+      ['{"cards": {"money_in": 1}}', /the card "money_in" isn't an object/],
+      ['{"cards": {"money_in": {"goal": 1}}}', /"goal" is not one of title, /],
+      ['{"cards": {"money_in": {"title": ""}}}', /the title .* isn't a text/],
+      [
+        '{"cards": {"money_out": {}}}',
+        /no card is called money_out: .* money_in/,
+      ],
+      ...["1", "{}", '{"about": 1}', '{"atMost": -1}', '{"atMost": {}}'].map(
+        (target) =>
+          [
+            `{"cards": {"money_in": {"target": ${target}}}}`,
+            /the target of the card "money_in" is not of the form/,
+          ] as const,
+      ),
+      [
+        '{"cards": {"money_in": {"target": {"atMost": {"GBP": 1}}}}}',
+        /the card money_in: its figure is not by currency/,
+      ],
+      ['{"labels": {"records": 1}}', /"labels" isn't an object with a text/],
+      [
+        '{"labels": {"none": "some"}}',
+        /no measure or dimension is called none/,
+      ],
+      ['{"accent": "#0b62a8"}', /"accent" is not of the form/],
+      ['{"accent": {"light": "blue"}}', /the accent's "light" is no colour/],
+      [
+        '{"accent": {"dark": "#0b62a8"}}',
+        /can't be read well on #19212a: its contrast is 2\.[0-9], and 4\.5/,
+      ],
     ] as const
   ) {
     assert.match(problemsOf(HEADER, settings), found, settings);
   }
+});
+
+Deno.test("readDashboard() gives cards their titles and targets", () => {
+  const { labels, accent, subjects: [subject] } = read(
+    `${HEADER}-- Measures:
+--   value: money by currency
+-- Dimensions:
+--   currency: currency_id -> dim_currency.currency_code
+`,
+    JSON.stringify({
+      cards: { money_in: { title: "Paid", target: { atLeast: { GBP: 10 } } } },
+      labels: { value: "worth" },
+      accent: { light: "#0b62a8", dark: "#6cb6f5" },
+    }),
+  );
+
+  assert.deepEqual(subject?.cards, [{
+    name: "money_in",
+    title: "Paid",
+    target: { bound: "atLeast", amount: { GBP: 10 } },
+  }]);
+  assert.deepEqual(labels, { value: "worth" });
+  assert.deepEqual(accent, { light: "#0b62a8", dark: "#6cb6f5" });
 });
