@@ -5,6 +5,7 @@ import { daysBefore, type Period } from "./period.ts";
 
 /** How long before, as far as the warehouse reaches back. */
 const DISTANCES = ["1 year", "1 month", "1 week", "1 day"];
+const DAY_SECONDS = 86_400;
 
 /** Figures as they were at an earlier batch. */
 export interface EarlierFigures {
@@ -17,7 +18,7 @@ export interface EarlierFigures {
  * Reads what some subjects' figures were a year before a batch's time or, where
  * the warehouse does not reach so far back, a month, a week or a day before.
  * Chosen days are compared with as many before them, as those stood as many days
- * before. Null where there is no such batch.
+ * before, by a batch of the day up to then. Null where there is no such batch.
  */
 export async function readEarlier(
   { warehouse, figures }: Sources,
@@ -37,7 +38,9 @@ export async function readEarlier(
     chosen === undefined ? DISTANCES : [`${daysBefore(chosen)} days`],
   ]);
   if (found?.batch == null || found.snapshot_time == null) return null;
-  const { batch, snapshot_time } = found;
+  const { batch, snapshot_time, seconds_short } = found;
+  // Days as of a much earlier moment are not late for as long.
+  if (chosen !== undefined && Number(seconds_short) > DAY_SECONDS) return null;
   const { from, to } = chosen?.before ?? { from: null, to: null };
   return {
     batch: Number(batch),
