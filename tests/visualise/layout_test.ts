@@ -248,3 +248,41 @@ function isApart(one: Box, other: Box): boolean {
   return one.right <= other.left + 1 || other.right <= one.left + 1 ||
     one.bottom <= other.top + 1 || other.bottom <= one.top + 1;
 }
+
+testPage(
+  "long durations and the words of a legend stay on one line, and no card shows the month under way as a fall",
+  async () => {
+    await using platform = await loaded();
+    const today = new Date().toISOString().slice(0, 10);
+    await execute(
+      platform.source.client,
+      insertOrder(50).replaceAll("2023-01-01", today),
+    );
+    await platform.run();
+    await execute(
+      platform.warehouse.client,
+      `update pipeline.batch set transformed_at = transform_began_at
+        + interval '23 h 59 min' where batch = 1`,
+    );
+    await using served = new Served(platform);
+    const address = await served.address;
+    const { page, errors } = await open(address);
+    const dashed = await page.locator("[data-card=sales] .spark .partial")
+      .count();
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(`${address}?view=pipeline`);
+    await page.waitForSelector("#batches .took");
+    const said = await page.locator("#batches").innerText();
+    const tall = await page.evaluate(
+      `[...document.querySelectorAll(".took, .legend span")]
+        .filter((one) => one.getBoundingClientRect().height >
+          1.7 * parseFloat(getComputedStyle(one).lineHeight))
+        .map((one) => one.textContent)`,
+    );
+
+    assert.equal(dashed, 1);
+    assert.match(said, /23 h 59 min/);
+    assert.deepEqual(tall, []);
+    assert.deepEqual(errors, []);
+  },
+);

@@ -101,7 +101,7 @@ function partsOf(overview, card, { currency, today }) {
     ...ageingOf(overview, card, { currency, formats }),
     // What is overdue by when it was due is no trend of what is overdue.
     worst === undefined || states === undefined
-      ? sparkline(byMonth)
+      ? sparkline(byMonth, { isPartial: months.at(-1) === today })
       : sparkColumns(byMonth, lookOf(worst, states)),
   ];
 }

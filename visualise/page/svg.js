@@ -49,13 +49,20 @@ export function sparkColumns(
   );
 }
 
-/** A small line without axes, for the trend of a figure beside it. */
-export function sparkline(/** @type {(number | null)[]} */ values) {
+/**
+ * A small line without axes, for the trend of a figure beside it. What is
+ * partial is not joined as if it were a fall: its last value is dashed.
+ * @param {(number | null)[]} values
+ * @param {{ isPartial: boolean }} options
+ */
+export function sparkline(values, { isPartial }) {
   const max = Math.max(...values.map((value) => value ?? 0), 0);
   const points = values.map((value, index) => [
     index / Math.max(1, values.length - 1) * 100,
     100 - (max === 0 ? 0 : (value ?? 0) / max * 100),
   ]);
+  const whole = isPartial && points.length > 2 ? points.slice(0, -1) : points;
+  const rest = points.slice(whole.length - 1);
   return svg(
     "svg",
     {
@@ -67,9 +74,12 @@ export function sparkline(/** @type {(number | null)[]} */ values) {
     ...(points.length < 2 ? [] : [
       svg("path", {
         class: "fill",
-        d: `${pathOf(points)}L100 100L0 100Z`,
+        d: `${pathOf(whole)}L${whole.at(-1)?.[0]} 100L0 100Z`,
       }),
-      svg("path", { class: "line", d: pathOf(points) }),
+      svg("path", { class: "line", d: pathOf(whole) }),
+      ...rest.length < 2
+        ? []
+        : [svg("path", { class: "line partial", d: pathOf(rest) })],
     ]),
   );
 }
