@@ -89,8 +89,32 @@ export function shownFigures<Figures extends CurrencyFigures>(
     before: all.before &&
       { ...all.before, figures: shownOf(all.before.figures) },
     earlier: all.earlier &&
-      { ...all.earlier, figures: shownOf(all.earlier.figures) },
+      {
+        ...all.earlier,
+        figures: worstOf(shownOf(all.earlier.figures), subjects),
+      },
   };
+}
+
+/**
+ * Without the months in other states than the worst: a card is compared by its
+ * own, which is the worst, and lists by their names.
+ */
+function worstOf(
+  figures: SubjectFigures,
+  subjects: readonly Subject[],
+): SubjectFigures {
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, own]) => {
+      const states = subjects.find((one) => one.name === name)?.states;
+      const { month, ...lists } = own;
+      if (states === undefined || month === undefined) return [name, own];
+      const worst = month.filter((row) =>
+        row[states.dimension] === states.names[0]
+      );
+      return [name, { ...lists, month: worst }];
+    }),
+  );
 }
 
 /** Whether a subject's figures are apart by currency. */
