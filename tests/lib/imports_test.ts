@@ -78,6 +78,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   init: ["lib", "extract"],
   verify: ["lib", ...STAGES],
   operate: ["lib", ...STAGES, "verify", "sweep"],
+  package: ["lib", "visualise"],
+  infra: ["lib"],
+  tools: ["lib", "embedded"],
   demo: ["lib", "embedded", "operate", "visualise"],
   bench: ["lib", ...STAGES, "demo", "embedded", "package"],
 };
