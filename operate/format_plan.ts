@@ -13,8 +13,8 @@ export function formatPlan(plan: Plan): string {
     ...plan.changedSince === undefined ? [] : [
       `           sql/ has changed since batch ${plan.changedSince}: ${
         plan.isAddition
-          ? "it only adds, so new batches have it without --accept, and earlier ones after"
-          : "run it with --accept, for new batches only, or"
+          ? "it only adds, so new batches have it without --accept; for earlier batches as well, run"
+          : "for new batches only, run it with --accept; for earlier ones as well, run"
       } \`./totesys rebuild processed\``,
       ...plan.changes.map((line) => `             ${line}`),
     ],

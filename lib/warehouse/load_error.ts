@@ -123,7 +123,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "55000": {
     retryable: false,
     hint:
-      "What it names is not ready for it, as the message says: a published table needs a replica identity (alter table ... replica identity), a materialized view must be filled first (refresh materialized view)",
+      "The table or view that the message names is not ready for this statement: a published table needs a replica identity (alter table ... replica identity), a materialized view must be filled first (refresh materialized view)",
   },
   "55P03": {
     retryable: true,
@@ -133,7 +133,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "57014": {
     retryable: true,
     hint:
-      "Somebody or a time limit cancelled it; nothing was kept, and the next run does it again",
+      "The statement was cancelled by a person or a time limit; nothing was kept, and the next run does it again",
   },
   "57P05": {
     retryable: false,

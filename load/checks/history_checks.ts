@@ -55,7 +55,7 @@ function referencesSql({ model, references }: Checked): string {
 -- Severity: warning
 
 select ${keyText(model.key)} as key,
-  'refers to what the source lacks or writes otherwise, or the quarantine holds: '
+  'refers to a row that is missing in the source, in quarantine, or has its key written differently: '
     || string_agg(missing, ', ' order by missing) as finding
 from (${unknown.join("\nunion all\n")}) as placeholders
 group by ${quoteNames(model.key)}`;

@@ -163,7 +163,7 @@ function declaredTables(migrations: readonly SqlFile[]): DeclaredTables {
 
 function notLogged(table: string): StageError {
   return new StageError(
-    `Cannot rely on this warehouse: ${table} is unlogged, so a crash of the server would empty it without a word`,
+    `Cannot rely on this warehouse: ${table} is unlogged, so a crash of the server would empty it silently`,
     {
       subject: table,
       hint:

@@ -166,7 +166,7 @@ function checkChange({ model, heir, unlogged }: TextRow): void {
   }
   if (!unlogged) return;
   throw new StageError(
-    `Cannot load the model "${subject}": ${unlogged} is unlogged, so a crash of the server would empty it without a word`,
+    `Cannot load the model "${subject}": ${unlogged} is unlogged, so a crash of the server would empty it silently`,
     {
       subject,
       hint:

@@ -75,7 +75,7 @@ Deno.test("load and the rebuild refuse an unlogged table", async () => {
     const refused = {
       name: "StageError",
       message:
-        `Cannot load the model "${model}": ${table} is unlogged, so a crash of the server would empty it without a word`,
+        `Cannot load the model "${model}": ${table} is unlogged, so a crash of the server would empty it silently`,
       hint: /^alter table \w+ set logged; then/,
       retryable: false,
     };

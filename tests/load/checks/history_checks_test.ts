@@ -89,7 +89,7 @@ const CASES: Readonly<
     found: [[
       "references_are_known",
       "(1,1)",
-      "refers to what the source lacks or writes otherwise, or the quarantine holds: shop_id 7",
+      "refers to a row that is missing in the source, in quarantine, or has its key written differently: shop_id 7",
     ]],
   },
 };

@@ -133,7 +133,7 @@ for (const table of ["migration", "batch", "verification"]) {
     await using platform = await openLoaded();
     const { warehouse: { client } } = platform;
     const message =
-      `Cannot rely on this warehouse: pipeline.${table} is unlogged, so a crash of the server would empty it without a word`;
+      `Cannot rely on this warehouse: pipeline.${table} is unlogged, so a crash of the server would empty it silently`;
     await execute(client, `alter table pipeline.${table} set unlogged`);
 
     const told = await toldOf(platform);
