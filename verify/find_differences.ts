@@ -103,7 +103,7 @@ function differingSql(sides: Sides, slice: string): string {
     ...columns.map((name) => `wanted.${name} is distinct from held.${name}`),
   ];
   const keys = key.join(", ");
-  // Of several words for a key, the last in the alphabet says most.
+  // If a key is there in several kinds, the last in the alphabet says most.
   return `select ${keys}, max(${KIND}) as ${KIND} from (
       select ${either.join(", ")}, case when held.${HERE} is null then 'missing'
         when wanted.${HERE} is null then 'extra' else 'different' end as ${KIND}

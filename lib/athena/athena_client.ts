@@ -43,7 +43,7 @@ const PATIENCE_OF_ATHENA: AthenaPatience = {
 const POLL_MS_MAX = 5_000;
 const CANCEL_MS_MAX = 5_000;
 const ROWS_MAX = 10_000;
-/** Of its own classes of errors; the others are Trino's codes in its reasons. */
+/** Athena's class of errors by the user; their reasons begin with Trino's code. */
 const USER_ERROR = 2;
 /** What a query's own text or a row causes, among a user's errors. */
 const OF_QUERY =

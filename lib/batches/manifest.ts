@@ -156,15 +156,15 @@ export interface ProcessedManifest extends Manifest {
    * this was kept, none.
    */
   sql?: { since: number; isAccepted: boolean; inParts?: true };
-  /** Of that first batch: by model, what its columns are in DuckDB. */
+  /** In the manifest of the first batch: by model, what its columns are in DuckDB. */
   given?: Record<string, Record<string, string>>;
   /**
-   * Of that first batch: by model, a hash of its query; missing in manifests
+   * In the manifest of the first batch: by model, a hash of its query; missing in manifests
    * made before this was kept.
    */
   queries?: Record<string, string>;
   /**
-   * Of that first batch: its SQL in parts, which show whether the next change
+   * In the manifest of the first batch: its SQL in parts, which show whether the next change
    * only adds to it; missing in manifests made before this was kept.
    */
   parts?: SqlParts;

@@ -14,7 +14,7 @@ export const BUCKETS = [
 const NOT_LATE = "not late";
 const COLUMN = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 
-/** By what records of a subject are late. */
+/** The columns that tell which records of a subject are late. */
 export interface Due {
   /** The column of the select with the day on which a record is due. */
   column: string;

@@ -12,7 +12,7 @@ import type { Model } from "./model.ts";
 import type { SqlFile } from "./project_sql.ts";
 import { withoutComments } from "./tables_read.ts";
 
-/** What the dashboard's addresses and answers call something else. */
+/** Names that mean something else in the dashboard's addresses and answers. */
 export const RESERVED: readonly string[] = [
   "at",
   "batch",

@@ -127,7 +127,7 @@ function refuseChange(
   );
 }
 
-/** A model with rows that are not what this SQL gives, and what mends it. */
+/** A model with rows that are not what this SQL gives, and what repairs it. */
 export interface Lack {
   model: string;
   lack: string;
@@ -176,7 +176,7 @@ async function partialTables(
 
 /**
  * What is not of this SQL in a model that is new or changed, since it came in
- * earlier batches, and the command that mends it. A join is made whole.
+ * earlier batches, and the command that repairs it. A join is made whole.
  */
 function lackOf(
   model: ModelSql,
