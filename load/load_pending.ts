@@ -31,7 +31,7 @@ import { readWarehouseTables } from "./tables/warehouse_table.ts";
 import { checkModels } from "./tables/check_models.ts";
 import { enterBatches } from "./write_ledger.ts";
 
-/** Up to this many waiting batches, or rows, share a transaction. */
+/** Up to this many pending batches, or rows, share a transaction. */
 const GROUP_BATCHES_MAX = 200;
 const GROUP_ROWS_MAX = 5_000_000;
 

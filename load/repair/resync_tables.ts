@@ -12,7 +12,7 @@ import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "../with_loader.ts";
 
 /**
- * Loads waiting batches, and then makes the models that read these source
+ * Loads pending batches, and then makes the models that read these source
  * tables match the processed zone, with their whole history.
  */
 export async function resyncTables(

@@ -24,7 +24,7 @@ const IDLE_MS = 500;
 const LOCKED_MS = 1500;
 
 /** A batch is loaded, and another waits. */
-async function withBatchWaiting(
+async function withPendingBatch(
   test: (platform: Platform) => Promise<void>,
 ): Promise<void> {
   await using platform = await openPlatform({ warehouse: "empty" });
@@ -53,7 +53,7 @@ async function assertRefused(
 }
 
 Deno.test("load() waits for a table that somebody has locked", () =>
-  withBatchWaiting(async (platform) => {
+  withPendingBatch(async (platform) => {
     const other = await openClient(platform.warehouse.url);
     await execute(other, "begin", "lock table fact_sales_order");
     const loading = platform.load();
@@ -99,7 +99,7 @@ async function whileLocked(
 }
 
 Deno.test("load() names the table that it can't write, and the session that locks it", () =>
-  withBatchWaiting((platform) =>
+  withPendingBatch((platform) =>
     whileLocked(
       platform,
       {
@@ -117,7 +117,7 @@ Deno.test("load() names the table that it can't write, and the session that lock
   ));
 
 Deno.test("verify() names the table that it can't read, and the session that has locked it", () =>
-  withBatchWaiting((platform) =>
+  withPendingBatch((platform) =>
     whileLocked(platform, { lock: [], release: "select 1" }, async () => {
       await using other = await connect(platform.warehouse.settings, {
         purpose: "report",
@@ -148,7 +148,7 @@ Deno.test("verify() names the table that it can't read, and the session that has
   ));
 
 Deno.test("status says who has locked what it reads", () =>
-  withBatchWaiting((platform) =>
+  withPendingBatch((platform) =>
     whileLocked(
       platform,
       {
@@ -167,7 +167,7 @@ Deno.test("status says who has locked what it reads", () =>
   ));
 
 Deno.test("load() names the prepared transaction that locks a table", () =>
-  withBatchWaiting((platform) =>
+  withPendingBatch((platform) =>
     whileLocked(
       platform,
       {
@@ -189,7 +189,7 @@ Deno.test("load() names the prepared transaction that locks a table", () =>
   ));
 
 Deno.test("load() reports what ended its connection between two transactions", () =>
-  withBatchWaiting(async (platform) => {
+  withPendingBatch(async (platform) => {
     const { client, settings: { database } } = platform.warehouse;
     // The next load makes it again.
     await client.query("drop view quarantine_current");

@@ -1,6 +1,6 @@
 import type { GroupBounds, StageContext } from "../../lib/stage.ts";
 
-/** The bounds on which waiting batches are made in one pass. */
+/** The bounds on which pending batches are made in one pass. */
 export const GROUP_BOUNDS: GroupBounds = {
   batchesMin: 20,
   batchesMax: 500,

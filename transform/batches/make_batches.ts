@@ -39,7 +39,7 @@ interface Progress extends Reached {
  * many wait, groups of them are made in one pass each.
  *
  * A batch that breaks a rule is committed only together with a later one that
- * repairs it. Throws a `StageError` that names the rule if none of the waiting
+ * repairs it. Throws a `StageError` that names the rule if none of the pending
  * batches does; those before it are committed.
  */
 export async function makeBatches(

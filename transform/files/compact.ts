@@ -12,8 +12,8 @@ import { writeMerged } from "./write_merged.ts";
 
 /**
  * Ten files become one: each row is rewritten once in ten, a hundred, a
- * thousand batches, and a year of batches every 15 minutes ends up in some 35
- * files.
+ * thousand batches, and a year of batches every 15 minutes is in 40 files at
+ * most.
  */
 const FAN_OUT = 10;
 /** More than one batch ever has due: each level of each model once. */

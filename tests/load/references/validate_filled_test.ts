@@ -13,7 +13,7 @@ import {
 import { withStatements } from "../../pipeline/bad_input/bad_input.ts";
 
 /** A batch that waits for its first load. */
-async function withBatchWaiting(
+async function withPendingBatch(
   test: (platform: Platform) => Promise<void>,
   ...statements: string[]
 ): Promise<void> {
@@ -48,7 +48,7 @@ async function foreignKeys({ warehouse }: Platform): Promise<number> {
 }
 
 Deno.test("load() validates foreign keys after it has committed the rows", () =>
-  withBatchWaiting(
+  withPendingBatch(
     async (platform) => {
       const left: string[] = [];
       withStatements(platform, (sql) => {
@@ -74,7 +74,7 @@ Deno.test("load() validates foreign keys after it has committed the rows", () =>
   ));
 
 Deno.test("load() validates foreign keys that an interrupted load left", () =>
-  withBatchWaiting(async (platform) => {
+  withPendingBatch(async (platform) => {
     const repair = withStatements(platform, (sql) => {
       if (sql.includes("validate constraint")) throw new Error("killed");
       return sql;
@@ -96,7 +96,7 @@ Deno.test("load() validates foreign keys that an interrupted load left", () =>
   }));
 
 Deno.test("load() validates foreign keys over one connection if it gets no second", () =>
-  withBatchWaiting(async (platform) => {
+  withPendingBatch(async (platform) => {
     const { resources } = platform.context;
     let connections = 0;
     platform.context.resources = {
@@ -115,7 +115,7 @@ Deno.test("load() validates foreign keys over one connection if it gets no secon
   }));
 
 Deno.test("load() adds placeholders for a foreign key that is not validated", () =>
-  withBatchWaiting(async (platform) => {
+  withPendingBatch(async (platform) => {
     await platform.load();
     const { client } = platform.warehouse;
     await execute(

@@ -18,7 +18,7 @@ const SOURCE =
 create table ord (id integer not null, cust_id integer, primary key (id));`;
 
 /** A warehouse with a batch, and another that waits. */
-async function withBatchWaiting(
+async function withPendingBatch(
   test: (platform: Platform) => Promise<void>,
 ): Promise<void> {
   await using platform = await openPlatform({
@@ -129,7 +129,7 @@ const CHANGES: Readonly<
 
 for (const [what, change] of Object.entries(CHANGES)) {
   Deno.test(`load and a rebuild name ${what}, and work after following the hint`, () =>
-    withBatchWaiting(async (platform) => {
+    withPendingBatch(async (platform) => {
       const { warehouse: { client }, context } = platform;
       await execute(client, change.sql);
       let proposal = "";
@@ -193,7 +193,7 @@ Deno.test("load says where the table of a migration is that the role's search_pa
 });
 
 Deno.test("load doesn't report as abandoned a table that it didn't make", () =>
-  withBatchWaiting(async (platform) => {
+  withPendingBatch(async (platform) => {
     const { warehouse: { client }, logged } = platform;
     await execute(
       client,
