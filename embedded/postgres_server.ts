@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
 import { StageError } from "../lib/errors.ts";
+import { freePort } from "./free_port.ts";
 import { findPostgres, type PostgresBinaries } from "./postgres_binaries.ts";
 import { type ServerProcess, startGuarded } from "./server_process.ts";
 import { findServerUser, type ServerUser } from "./server_user.ts";
@@ -188,7 +189,7 @@ async function listen(
   { binaries, user }: Means,
 ): Promise<{ port: number; process: ServerProcess }> {
   for (let tries = 1;; tries++) {
-    const port = options.port || pickPort();
+    const port = options.port || freePort();
     const settings = {
       ...BASE_SETTINGS,
       ...(options.persistent === false ? THROWAWAY_SETTINGS : {}),
@@ -210,11 +211,6 @@ async function listen(
     if (portTaken && !options.port && tries < PICKED_PORT_TRIES_MAX) continue;
     throw startError(started.log, { dataDir: options.dataDir, port });
   }
-}
-
-function pickPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 function startError(

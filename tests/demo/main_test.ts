@@ -4,6 +4,7 @@ import pg from "pg";
 import { main } from "../../demo/main.ts";
 import { findPostgres } from "../../embedded/postgres_binaries.ts";
 import { findServerUser } from "../../embedded/server_user.ts";
+import { testIo } from "../harness/process_io.ts";
 
 const TIMEOUT_MS = 90_000;
 const PORT_TRIES_MAX = 20;
@@ -257,30 +258,22 @@ async function run(
     env?: Record<string, string>;
   },
 ): Promise<Ran> {
-  const text = { out: "", error: "" };
   const reached = Promise.withResolvers<void>();
-  let stop = () => {};
-  const timeout = setTimeout(reached.resolve, TIMEOUT_MS);
-  const ended = main(args, {
-    env: (name) => options.env?.[name],
-    write: (piece, to) => {
-      text[to] += piece;
-      if (options.until.test(text.out)) reached.resolve();
-    },
-    isTerminal: false,
-    onStop: (act) => {
-      stop = act;
-      return () => {};
+  const io = testIo(options.env ?? {}, {
+    onOut: () => {
+      if (options.until.test(io.out)) reached.resolve();
     },
   });
+  const timeout = setTimeout(reached.resolve, TIMEOUT_MS);
+  const ended = main(args, io);
   await Promise.race([reached.promise, ended]);
   clearTimeout(timeout);
   try {
-    await options.meanwhile?.(text.out);
+    await options.meanwhile?.(io.out);
   } finally {
-    stop();
+    io.stop();
   }
-  return { code: await ended, ...text };
+  return { code: await ended, out: io.out, error: io.error };
 }
 
 function demoArgs(directory: string, port = freePort()): string[] {

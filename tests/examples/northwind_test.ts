@@ -23,6 +23,7 @@ import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openTestDatabase, settingsOf } from "../harness/servers/postgres.ts";
 import { differences } from "../harness/repair.ts";
 import { fillNorthwind, NORTHWIND } from "./northwind.ts";
+import { testIo } from "../harness/process_io.ts";
 
 const { sqlDirectory, traffic } = exampleOf("northwind");
 const ACTIONS = 300;
@@ -258,14 +259,10 @@ Deno.test("smoke() follows an order of Northwind's, and removes it", async () =>
 });
 
 Deno.test("`./totesys check` takes Northwind's folder, and derives its tables", async () => {
-  let out = "";
-  const code = await check([], {
-    env: (name) => name === "SQL_DIRECTORY" ? sqlDirectory : undefined,
-    write: (text) => out += text,
-    isTerminal: true,
-    onStop: () => () => {},
-  });
+  const io = testIo({ SQL_DIRECTORY: sqlDirectory }, { isTerminal: true });
+  const code = await check([], io);
 
+  const { said: out } = io;
   assert.equal(code, 0, out);
   assert.match(
     out,

@@ -11,6 +11,7 @@ import {
   testPooler,
 } from "../harness/servers/pgbouncer.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { testIo } from "../harness/process_io.ts";
 
 /** A company that nothing here was made for. */
 const COMPANY = `
@@ -250,15 +251,9 @@ Deno.test("init reports errors, and overwrites nothing", () =>
     await assert.rejects(make(folder), {
       message: /is not empty, it holds notes.txt: name a new folder/,
     });
-    const out: string[] = [];
-    const io = {
-      env: () => undefined,
-      write: (text: string) => void out.push(text),
-      isTerminal: true,
-      onStop: () => () => {},
-    };
+    const io = testIo({}, { isTerminal: true });
     assert.equal(await main([], io), 2);
     assert.equal(await main(["--source", "postgres://u@h/d"], io), 2);
-    assert.match(out.join(""), /SOURCE_URL[\s\S]*--into is missing/);
+    assert.match(io.said, /SOURCE_URL[\s\S]*--into is missing/);
     assert.equal(await main(["--help"], io), 0);
   }));

@@ -4,20 +4,15 @@ import { main as check } from "../../operate/check.ts";
 import { copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
+import { testIo } from "../harness/process_io.ts";
 
 /** Checks a folder, as a person does. */
 async function told(
   sqlDirectory: string,
   isTerminal = true,
 ): Promise<{ code: number; out: string }> {
-  let out = "";
-  const code = await check([], {
-    env: (name) => name === "SQL_DIRECTORY" ? sqlDirectory : undefined,
-    write: (text) => out += text,
-    isTerminal,
-    onStop: () => () => {},
-  });
-  return { code, out };
+  const io = testIo({ SQL_DIRECTORY: sqlDirectory }, { isTerminal });
+  return { code: await check([], io), out: io.said };
 }
 
 async function copyOf(folder: string): Promise<string> {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main as extract } from "../../extract/main.ts";
-import type { ProcessIo } from "../../lib/cli/command.ts";
 import { main as load } from "../../load/main.ts";
 import { main as rebuild } from "../../operate/rebuild.ts";
 import { main as resync } from "../../operate/resync.ts";
@@ -12,34 +11,7 @@ import { main as transform } from "../../transform/main.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
-
-interface TestIo extends ProcessIo {
-  out: string;
-  error: string;
-  stop: () => void;
-}
-
-function ioOf(
-  env: Record<string, string>,
-  options: { isTerminal?: boolean; onOut?: (text: string) => void } = {},
-): TestIo {
-  const io: TestIo = {
-    out: "",
-    error: "",
-    stop: () => {},
-    env: (name) => env[name],
-    write: (text, to) => {
-      io[to] += text;
-      if (to === "out") options.onOut?.(text);
-    },
-    isTerminal: options.isTerminal ?? false,
-    onStop: (stop) => {
-      io.stop = stop;
-      return () => {};
-    },
-  };
-  return io;
-}
+import { type TestIo, testIo } from "../harness/process_io.ts";
 
 function envOf(platform: Platform): Record<string, string> {
   return {
@@ -63,24 +35,24 @@ Deno.test("the stages' commands run the pipeline, and status reports it", async 
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  const before = ioOf(env, { isTerminal: true });
+  const before = testIo(env, { isTerminal: true });
   assert.equal(await status([], before), 1);
   assert.match(before.out, /freshness: unknown, nothing is loaded/);
 
   for (const stage of [extract, transform, load]) {
-    const io = ioOf(env);
+    const io = testIo(env);
     assert.equal(await stage([], io), 0, io.error);
     const events = io.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     assert.equal(events.at(-1).batch, 1);
   }
-  const terminal = ioOf(env, { isTerminal: true });
+  const terminal = testIo(env, { isTerminal: true });
   assert.equal(await extract(["--full=payment,address"], terminal), 0);
   assert.match(terminal.out, /"payment" is read whole: it was asked for/);
 
-  const after = ioOf(env, { isTerminal: true });
+  const after = testIo(env, { isTerminal: true });
   assert.equal(await status([], after), 0);
   assert.match(after.out, /extract +2 .*\ntransform +1 .* 1\nload +1 .* 0\n/);
-  const asJson = ioOf(env);
+  const asJson = testIo(env);
   assert.equal(await status([], asJson), 0);
   const told = JSON.parse(asJson.out);
   assert.equal(told.fresh, true);
@@ -91,7 +63,7 @@ Deno.test("status reports the newest verification's result", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  assert.equal(await pipeline([], ioOf(env)), 0);
+  assert.equal(await pipeline([], testIo(env)), 0);
   const told = async (differences: number) => {
     await execute(
       platform.warehouse.client,
@@ -99,7 +71,7 @@ Deno.test("status reports the newest verification's result", async () => {
         (batch, snapshot_time, model, place, differences)
       values (${differences + 1}, now(), 'dim_staff', 'lake', ${differences})`,
     );
-    const io = ioOf(env, { isTerminal: true });
+    const io = testIo(env, { isTerminal: true });
     return { code: await status([], io), out: io.out };
   };
 
@@ -124,18 +96,18 @@ Deno.test("status shows the quarantine, stale batches and unreachable servers", 
     "update payment set payment_date = 'never' where payment_id = 3",
   );
   const env = envOf(platform);
-  assert.equal(await pipeline([], ioOf(env)), 0);
+  assert.equal(await pipeline([], testIo(env)), 0);
   await execute(
     platform.warehouse.client,
     "update pipeline.batch set snapshot_time = now() - interval '3 hours'",
   );
 
-  const io = ioOf(env, { isTerminal: true });
+  const io = testIo(env, { isTerminal: true });
   assert.equal(await status([], io), 1);
   assert.match(io.out, /freshness: 3 h - TOO OLD/);
   assert.match(io.out, /quarantine: 1 row\n {2}payment 3: payment_date is/);
 
-  const down = ioOf({
+  const down = testIo({
     ...env,
     WAREHOUSE_URL: "postgres://u:hunter2@127.0.0.1:1/w",
     INGESTION_URL: "/proc/nowhere/x",
@@ -181,11 +153,11 @@ Deno.test("status reports zones and a warehouse that don't belong together", asy
       /they are exchanged/,
     ],
   ];
-  const together = ioOf(env, { isTerminal: true });
+  const together = testIo(env, { isTerminal: true });
   assert.equal(await status([], together), 0, together.out);
 
   for (const [changed, problem] of cases) {
-    const io = ioOf({ ...env, ...changed } as typeof env, {
+    const io = testIo({ ...env, ...changed } as typeof env, {
       isTerminal: true,
     });
     assert.equal(await status([], io), 1, io.out);
@@ -198,7 +170,7 @@ Deno.test("stages without work report it in one line", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const env = envOf(platform);
   const said = async (stage: typeof load) => {
-    const io = ioOf(env);
+    const io = testIo(env);
     assert.equal(await stage([], io), 0, io.error);
     const lines = io.out.trimEnd().split("\n");
     assert.equal(lines.length, 1, io.out);
@@ -216,38 +188,38 @@ Deno.test("stages without work report it in one line", async () => {
 });
 
 Deno.test("commands name every setting that is missing, and exit with 2", async () => {
-  const io = ioOf({}, { isTerminal: true });
+  const io = testIo({}, { isTerminal: true });
 
   assert.equal(await pipeline([], io), 2);
 
   for (const name of ["SOURCE_URL", "WAREHOUSE_URL", "INGESTION_URL"]) {
     assert.match(io.error, new RegExp(`${name} is missing`));
   }
-  const flags = ioOf({}, { isTerminal: true });
+  const flags = testIo({}, { isTerminal: true });
   assert.equal(await extract(["--fast"], flags), 2);
   assert.match(flags.error, /--fast[^]*\.\/totesys extract/);
-  const help = ioOf({}, { isTerminal: true });
+  const help = testIo({}, { isTerminal: true });
   assert.equal(await load(["--help"], help), 0);
   assert.match(help.out, /^\.\/totesys load/);
-  const every = ioOf(UNREACHABLE);
+  const every = testIo(UNREACHABLE);
   assert.equal(await pipeline(["--forever", "--every", "soon"], every), 2);
   assert.match(JSON.parse(every.error).message, /--every is "soon"/);
 });
 
 Deno.test("run and pipeline have their own usage, and only run takes --every", async () => {
-  const once = ioOf({});
+  const once = testIo({});
   assert.equal(await pipeline(["--help"], once), 0);
   assert.match(once.out, /^\.\/totesys pipeline \[--accept\]\n/);
-  const forever = ioOf({});
+  const forever = testIo({});
   assert.equal(await pipeline(["--forever", "--help"], forever), 0);
   assert.match(forever.out, /^\.\/totesys run \[--every 15m\] \[--accept\]\n/);
 
-  const refused = ioOf(UNREACHABLE);
+  const refused = testIo(UNREACHABLE);
   assert.equal(await pipeline(["--every", "5s"], refused), 2);
   const { stage, message } = JSON.parse(refused.error);
   assert.equal(stage, "pipeline");
   assert.match(message, /--every[^]*\.\/totesys run does it for ever/);
-  const unset = ioOf({});
+  const unset = testIo({});
   assert.equal(await pipeline(["--forever"], unset), 2);
   assert.equal(JSON.parse(unset.error).stage, "run");
 });
@@ -257,10 +229,10 @@ Deno.test("commands end with a message, a hint and no password", async () => {
     SOURCE_URL: "postgres://u:hunter2@127.0.0.1:1/d",
     INGESTION_URL: await Deno.makeTempDir(),
   };
-  const io = ioOf(env, { isTerminal: true });
+  const io = testIo(env, { isTerminal: true });
   assert.equal(await extract([], io), 1);
   assert.match(io.error, /^Cannot connect to 127.0.0.1:1\/d: .*\n-> Check/);
-  const json = ioOf(env);
+  const json = testIo(env);
   assert.equal(await extract([], json), 1);
   const event = JSON.parse(json.error);
   assert.equal(event.level, "fatal");
@@ -276,7 +248,7 @@ Deno.test("run continues after a failed stage, and stops on a signal", async () 
   await fillSmall(client);
   await execute(client, "alter table design rename to designs");
   let repaired = false;
-  const io: TestIo = ioOf(envOf(platform), {
+  const io: TestIo = testIo(envOf(platform), {
     onOut: (text) => {
       if (!repaired && text.includes("no such table")) {
         repaired = true;
@@ -301,7 +273,7 @@ Deno.test("a stopped stage ends with 0 and reports what is kept", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await execute(platform.source.client, insertOrder(9));
-  const io = ioOf(envOf(platform), { isTerminal: true });
+  const io = testIo(envOf(platform), { isTerminal: true });
   const running = pipeline([], io);
   io.stop();
 
@@ -313,28 +285,28 @@ Deno.test("rebuild and resync recreate places and repair tables", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  assert.equal(await pipeline([], ioOf(env)), 0);
+  assert.equal(await pipeline([], testIo(env)), 0);
   await execute(
     platform.warehouse.client,
     "update fact_payment set payment_amount = 0",
     "update dim_currency set currency_name = ''",
   );
 
-  const resynced = ioOf(env);
+  const resynced = testIo(env);
   assert.equal(await resync(["payment,design", "staff"], resynced), 0);
   assert.match(resynced.out, /fact_payment: 10 rows were repaired/);
   assert.doesNotMatch(resynced.out, /dim_currency: /);
-  const processed = ioOf(env);
+  const processed = testIo(env);
   assert.equal(
     await rebuild(["processed", "--replace-lake"], processed),
     0,
     processed.error,
   );
   assert.match(processed.out, /generation .* is active, up to batch 2/);
-  const warehouse = ioOf(env);
+  const warehouse = testIo(env);
   assert.equal(await rebuild(["warehouse"], warehouse), 0, warehouse.error);
   assert.match(warehouse.out, /dim_currency: 3 rows were repaired/);
-  const again = ioOf(env);
+  const again = testIo(env);
   assert.equal(
     await rebuild(["--replace-lake", "warehouse", "--allow-cascade"], again),
     0,
@@ -346,11 +318,11 @@ Deno.test("the rebuild that loses a race exits with 1", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  assert.equal(await pipeline([], ioOf(env)), 0);
+  assert.equal(await pipeline([], testIo(env)), 0);
 
   const codes = await Promise.all([
-    rebuild(["processed"], ioOf(env)),
-    rebuild(["processed"], ioOf(env)),
+    rebuild(["processed"], testIo(env)),
+    rebuild(["processed"], testIo(env)),
   ]);
 
   assert.deepEqual(codes.sort(), [0, 1]);
@@ -394,14 +366,14 @@ Deno.test("rebuild and resync list their arguments when one is wrong, and exit w
       { main: resync, args: [], message: "./totesys resync TABLE" },
     ]
   ) {
-    const io = ioOf(env, { isTerminal: true });
+    const io = testIo(env, { isTerminal: true });
 
     assert.equal(await main(args, io), 2, message);
 
     assert.ok(io.error.startsWith(message), io.error);
     assert.match(io.error, /\.\/totesys (rebuild processed|resync)/);
   }
-  const unset = ioOf({}, { isTerminal: true });
+  const unset = testIo({}, { isTerminal: true });
   assert.equal(await rebuild(["warehouse"], unset), 2);
   assert.match(unset.error, /WAREHOUSE_URL is missing/);
   assert.doesNotMatch(unset.error, /INGESTION_URL/);

@@ -20,6 +20,7 @@ import {
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { withEnv } from "../harness/with_env.ts";
+import { testIo } from "../harness/process_io.ts";
 
 const wrongOf = (findings: Awaited<ReturnType<typeof examine>>) =>
   findings.filter(({ hint }) => hint !== undefined)
@@ -335,17 +336,12 @@ Deno.test("doctor --aws reports the SMS sandbox, the spending limit and unconfir
 });
 
 Deno.test("doctor ends with 2 when settings are missing", async () => {
-  const written: string[] = [];
+  const io = testIo({});
 
-  const code = await main([], {
-    env: () => undefined,
-    write: (text) => written.push(text),
-    isTerminal: false,
-    onStop: () => () => {},
-  });
+  const code = await main([], io);
 
   assert.equal(code, EXIT.usage);
-  assert.match(written.join(), /SOURCE_URL is missing/);
+  assert.match(io.said, /SOURCE_URL is missing/);
 });
 
 /** Commits batch 3 as one like batch 2, with a file that is so large. */

@@ -8,6 +8,7 @@ import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { smallProject } from "../harness/companies/small_project.ts";
 import { taskEnv } from "../harness/task.ts";
+import { testIo } from "../harness/process_io.ts";
 
 const SOURCE = `create table item (
     item_id integer primary key, title text not null, price numeric(10, 2),
@@ -380,16 +381,11 @@ Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
 Deno.test("plan prints readable text on a terminal", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await platform.extract();
-  const env = taskEnv(platform);
-  let out = "";
+  const io = testIo(taskEnv(platform), { isTerminal: true });
 
-  const code = await planTask([], {
-    env: (name) => env[name],
-    write: (text) => out += text,
-    isTerminal: true,
-    onStop: () => () => {},
-  });
+  const code = await planTask([], io);
 
+  const { said: out } = io;
   assert.equal(code, 0, out);
   assert.match(out, /^transform {2}batch 1$/m);
   assert.match(out, /^load {7}batch 1$/m);

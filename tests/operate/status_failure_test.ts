@@ -25,6 +25,7 @@ import {
 } from "../harness/platform.ts";
 import { smallProject } from "../harness/companies/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
+import { testIo } from "../harness/process_io.ts";
 import { taskEnv } from "../harness/task.ts";
 
 type Command = (args: readonly string[], io?: ProcessIo) => Promise<number>;
@@ -109,14 +110,9 @@ async function told(
     DUCKDB_EXTENSION_DIRECTORY: platform.config.duckDbExtensionDirectory ?? "",
     ...more.env,
   };
-  let out = "";
-  const code = await command(more.args ?? [], {
-    env: (name) => env[name],
-    write: (text) => out += text,
-    isTerminal: more.json !== true,
-    onStop: () => () => {},
-  });
-  return { code, out };
+  const io = testIo(env, { isTerminal: more.json !== true });
+  const code = await command(more.args ?? [], io);
+  return { code, out: io.said };
 }
 
 const FAILING = /: failing at batch \d+ since \d{4}-/;
@@ -268,18 +264,9 @@ Deno.test("a failure note holds no password, and a stopped run leaves no note", 
   const env = {
     SOURCE_URL: "postgres://u:hunter2-hunter2@127.0.0.1:1/of-hunter2-hunter2",
   };
-  let stop = () => {};
-  const variables: Record<string, string> = { ...taskEnv(platform), ...env };
-  const stopped = pipeline([], {
-    env: (name) => variables[name],
-    write: () => {},
-    isTerminal: false,
-    onStop: (ask) => {
-      stop = ask;
-      return () => {};
-    },
-  });
-  stop();
+  const io = testIo({ ...taskEnv(platform), ...env });
+  const stopped = pipeline([], io);
+  io.stop();
   assert.equal(await stopped, 0);
   assert.equal(await zone.read("_batches/failed"), undefined);
 

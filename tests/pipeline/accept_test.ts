@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ProcessIo } from "../../lib/cli/command.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { main as load } from "../../load/main.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
@@ -16,6 +15,7 @@ import { inFolder } from "../harness/in_folder.ts";
 import { doctorManifest, processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { projectOf } from "../harness/companies/small_project.ts";
+import { type TestIo, testIo } from "../harness/process_io.ts";
 import { taskEnv } from "../harness/task.ts";
 
 const SOURCE = `create table item (
@@ -61,23 +61,12 @@ async function stateOf({ warehouse }: Platform): Promise<unknown> {
   ];
 }
 
-/** A world with these settings, which keeps what is said. */
-function worldOf(
-  platform: Platform,
-  folder: string,
-): ProcessIo & { said: string } {
-  const env: Record<string, string> = {
-    ...taskEnv(platform),
-    SQL_DIRECTORY: folder,
-  };
-  const world = {
-    said: "",
-    env: (name: string) => env[name],
-    write: (text: string) => void (world.said += text),
-    isTerminal: true,
-    onStop: () => () => {},
-  };
-  return world;
+/** A terminal with the settings of a platform, and this company's folder. */
+function terminalOf(platform: Platform, folder: string): TestIo {
+  return testIo(
+    { ...taskEnv(platform), SQL_DIRECTORY: folder },
+    { isTerminal: true },
+  );
 }
 
 async function writeCompany(
@@ -282,12 +271,12 @@ Deno.test("load() continues with --accept, and needs none when models only add",
     await platform.extract();
     await platform.transform();
     await inFolder(async (folder) => {
-      const world = worldOf(platform, folder);
+      const io = terminalOf(platform, folder);
       await writeCompany(folder, files("item_id, weight", ["dim_old"]));
 
-      assert.equal(await load([], world), 1, world.said);
-      assert.match(world.said, /run it again with --accept/);
-      assert.equal(await load(["--accept"], world), 0, world.said);
+      assert.equal(await load([], io), 1, io.said);
+      assert.match(io.said, /run it again with --accept/);
+      assert.equal(await load(["--accept"], io), 0, io.said);
     });
 
     const sql = await projectOf(
@@ -355,38 +344,38 @@ Deno.test("a company's migration may rename a column without --accept", () =>
 Deno.test("one --accept covers all stages", () =>
   withTwoBatches((platform) =>
     inFolder(async (folder) => {
-      const world = worldOf(platform, folder);
+      const io = terminalOf(platform, folder);
       await writeCompany(folder, AFTER);
 
-      assert.equal(await pipeline([], world), 1, world.said);
+      assert.equal(await pipeline([], io), 1, io.said);
       // The company's folder is meant, and not that of the project.
       assert.ok(
-        world.said.includes(`the changed ${folder}/ (contract, models`),
+        io.said.includes(`the changed ${folder}/ (contract, models`),
       );
       assert.match(
-        world.said,
+        io.said,
         /takes away: dim_item: no model has the column title/,
       );
-      assert.equal(await pipeline(["--accept"], world), 0, world.said);
+      assert.equal(await pipeline(["--accept"], io), 0, io.said);
 
       await writeCompany(folder, files("item_id, weight"));
-      assert.equal(await resync(["item"], world), 1, world.said);
-      assert.equal(await resync(["item", "--accept"], world), 0, world.said);
+      assert.equal(await resync(["item"], io), 1, io.said);
+      assert.equal(await resync(["item", "--accept"], io), 0, io.said);
 
       await writeCompany(folder, files("item_id"));
-      assert.equal(await pipeline([], world), 1, world.said);
+      assert.equal(await pipeline([], io), 1, io.said);
       // Its name until now is one, too.
       const flag = "--accept-sql-change";
-      assert.equal(await transformTask([flag], world), 0, world.said);
-      assert.equal(await load([], world), 0, world.said);
+      assert.equal(await transformTask([flag], io), 0, io.said);
+      assert.equal(await load([], io), 0, io.said);
 
-      assert.equal(await rebuild(["processed", "--accept"], world), 2);
-      assert.match(world.said, /--accept is for the warehouse only/);
-      assert.equal(await rebuild(["warehouse"], world), 1);
+      assert.equal(await rebuild(["processed", "--accept"], io), 2);
+      assert.match(io.said, /--accept is for the warehouse only/);
+      assert.equal(await rebuild(["warehouse"], io), 1);
       assert.equal(
-        await rebuild(["warehouse", "--accept"], world),
+        await rebuild(["warehouse", "--accept"], io),
         0,
-        world.said,
+        io.said,
       );
     })
   ));

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { main as check } from "../../operate/check.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { FILES } from "./derived_company.ts";
+import { testIo } from "../harness/process_io.ts";
 
 const OTHER_DIMENSION = `-- Key: id.
 -- References: id -> dim_Shop.
@@ -18,14 +19,8 @@ async function told(
     await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
     await Deno.writeTextFile(join(folder, path), text);
   }
-  let out = "";
-  const code = await check([], {
-    env: (name) => name === "SQL_DIRECTORY" ? folder : undefined,
-    write: (text) => out += text,
-    isTerminal: true,
-    onStop: () => () => {},
-  });
-  return { code, out };
+  const io = testIo({ SQL_DIRECTORY: folder }, { isTerminal: true });
+  return { code: await check([], io), out: io.said };
 }
 
 /** Edits of the company's files, and what is said of them. */

@@ -12,6 +12,7 @@ import {
   put,
   SmallLake,
 } from "./swept_zone.ts";
+import { testIo } from "../harness/process_io.ts";
 
 Deno.test("sweep goes on where the list of an older batch is gone, and not where the newest's is", async () => {
   await using platform = await openPlatform();
@@ -66,14 +67,9 @@ Deno.test("sweep removes nothing where the log has a gap, or no batch", async ()
 });
 
 Deno.test("sweep refuses what is no zone", async () => {
-  let said = "";
-  const code = await main(["warehouse"], {
-    env: () => undefined,
-    write: (text) => said += text,
-    isTerminal: false,
-    onStop: () => () => {},
-  });
+  const io = testIo({});
+  const code = await main(["warehouse"], io);
 
   assert.equal(code, 2);
-  assert.match(said, /Cannot sweep \\"warehouse\\"/);
+  assert.match(io.said, /Cannot sweep \\"warehouse\\"/);
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { ProcessIo } from "../../lib/cli/command.ts";
 import { main } from "../../verify/main.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/companies/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/companies/sql_directory.ts";
+import { testIo } from "../harness/process_io.ts";
 
 Deno.test("./totesys verify exits with what it found", async () => {
   await using platform = await openPlatform();
@@ -18,15 +18,14 @@ Deno.test("./totesys verify exits with what it found", async () => {
     TEMP_DIRECTORY: config.tempDirectory,
   };
   const run = async (options: { isTerminal: boolean; url?: string }) => {
-    const texts = { out: "", error: "" };
-    const io: ProcessIo = {
-      env: (name) =>
-        name === "WAREHOUSE_URL" ? options.url ?? env[name] : env[name],
-      write: (text, to) => texts[to] += text,
-      isTerminal: options.isTerminal,
-      onStop: () => () => {},
-    };
-    return { code: await main([], io), ...texts };
+    const io = testIo(
+      {
+        ...env,
+        ...options.url === undefined ? {} : { WAREHOUSE_URL: options.url },
+      },
+      options,
+    );
+    return { code: await main([], io), out: io.out, error: io.error };
   };
 
   const first = await run({ isTerminal: true });

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Command,
-  type ProcessIo,
   runCommand,
   SECOND_ASK_AFTER_MS,
 } from "../../../lib/cli/command.ts";
 import { ConfigError, StageError } from "../../../lib/errors.ts";
 import { forStage } from "../../../lib/stage_context.ts";
+import { testIo } from "../../harness/process_io.ts";
 
 const SECRET = "postgres://me:hunter2@host/db";
 const FAILURE = new StageError(`Cannot reach ${SECRET}`, {
@@ -17,7 +17,7 @@ const FAILURE = new StageError(`Cannot reach ${SECRET}`, {
 });
 
 Deno.test("runCommand() gives the command its flags, its settings and the writer", async () => {
-  const io = fakeIo({ TEMP_DIRECTORY: "/temporary" });
+  const io = testIo({ TEMP_DIRECTORY: "/temporary" }, { isTerminal: true });
 
   const code = await runCommand(
     command({
@@ -42,7 +42,7 @@ Deno.test("runCommand() drops the permission to write for a command that writes 
   const gaveUp = async (sourceUrl: string, writesNothing: boolean) => {
     let stopped = 0;
     const io = {
-      ...fakeIo({ SOURCE_URL: sourceUrl }),
+      ...testIo({ SOURCE_URL: sourceUrl }, { isTerminal: true }),
       stopWriting: () => void stopped++,
     };
     await runCommand(command({ writesNothing }), [], io);
@@ -55,12 +55,15 @@ Deno.test("runCommand() drops the permission to write for a command that writes 
 });
 
 Deno.test("runCommand() returns 0 when a command returns no code", async () => {
-  assert.equal(await runCommand(command({}), [], fakeIo({})), 0);
+  assert.equal(
+    await runCommand(command({}), [], testIo({}, { isTerminal: true })),
+    0,
+  );
 });
 
 Deno.test("runCommand() shows the usage with --help, and runs nothing", async () => {
   for (const flag of ["--help", "-h"]) {
-    const io = fakeIo({});
+    const io = testIo({}, { isTerminal: true });
 
     const code = await runCommand(
       command({ needs: ["source"], run: () => assert.fail("ran") }),
@@ -76,7 +79,7 @@ Deno.test("runCommand() shows the usage with --help, and runs nothing", async ()
 
 Deno.test("runCommand() refuses unknown flags with the usage and exit code 2", async () => {
   for (const args of [["--fast"], ["now"]]) {
-    const io = fakeIo({});
+    const io = testIo({}, { isTerminal: true });
 
     const code = await runCommand(command({}), args, io);
 
@@ -87,7 +90,7 @@ Deno.test("runCommand() refuses unknown flags with the usage and exit code 2", a
 });
 
 Deno.test("runCommand() names every problem of the settings, and exits with 2", async () => {
-  const io = fakeIo({ DUCKDB_THREADS: "many" });
+  const io = testIo({ DUCKDB_THREADS: "many" }, { isTerminal: true });
 
   const code = await runCommand(
     command({ needs: ["source", "processed"] }),
@@ -103,7 +106,7 @@ Deno.test("runCommand() names every problem of the settings, and exits with 2", 
 });
 
 Deno.test("runCommand() prints a stage's error and hint without secrets, and returns 1", async () => {
-  const io = fakeIo({});
+  const io = testIo({}, { isTerminal: true });
 
   const code = await runCommand(command({ run: throwing(FAILURE) }), [], io);
 
@@ -116,7 +119,7 @@ Deno.test("runCommand() prints a stage's error and hint without secrets, and ret
 
 Deno.test("runCommand() returns 3 when a data check failed", async () => {
   const check = new StageError("wrong", { subject: "rule", dataCheck: true });
-  const io = fakeIo({});
+  const io = testIo({}, { isTerminal: true });
 
   const code = await runCommand(command({ run: throwing(check) }), [], io);
 
@@ -126,7 +129,7 @@ Deno.test("runCommand() returns 3 when a data check failed", async () => {
 
 Deno.test("runCommand() writes an error as one line of JSON without a terminal", async () => {
   for (const isTerminal of [true, false]) {
-    const io = fakeIo({}, isTerminal);
+    const io = testIo({}, { isTerminal });
 
     await runCommand(
       command({ run: throwing(FAILURE) }),
@@ -150,7 +153,7 @@ Deno.test("runCommand() writes an error as one line of JSON without a terminal",
 });
 
 Deno.test("runCommand() returns 0 when it was stopped", async () => {
-  const io = fakeIo({});
+  const io = testIo({}, { isTerminal: true });
 
   const code = await runCommand(
     command({
@@ -169,7 +172,7 @@ Deno.test("runCommand() returns 0 when it was stopped", async () => {
 });
 
 Deno.test("runCommand() reports wrong settings even when it was stopped", async () => {
-  const io = fakeIo({});
+  const io = testIo({}, { isTerminal: true });
 
   const code = await runCommand(
     command({
@@ -191,8 +194,8 @@ Deno.test("runCommand() logs as lines for people, with colours unless NO_COLOR",
     forStage(context, "load").log.warn("slow");
     return Promise.resolve();
   };
-  const colored = fakeIo({});
-  const plain = fakeIo({ NO_COLOR: "1" });
+  const colored = testIo({}, { isTerminal: true });
+  const plain = testIo({ NO_COLOR: "1" }, { isTerminal: true });
 
   await runCommand(command({ run }), [], colored);
   await runCommand(command({ run }), [], plain);
@@ -203,7 +206,7 @@ Deno.test("runCommand() logs as lines for people, with colours unless NO_COLOR",
 });
 
 Deno.test("runCommand() shows progress in place, and clears it before a line", async () => {
-  const io = fakeIo({ NO_COLOR: "1" });
+  const io = testIo({ NO_COLOR: "1" }, { isTerminal: true });
   const { now } = performance;
   let tick = 0;
   performance.now = () => tick;
@@ -234,7 +237,7 @@ Deno.test("runCommand() shows progress in place, and clears it before a line", a
 });
 
 Deno.test("runCommand() reports progress as events without a terminal", async () => {
-  const io = fakeIo({}, false);
+  const io = testIo({});
   const { now } = performance;
   let tick = 0;
   performance.now = () => tick;
@@ -299,38 +302,6 @@ Deno.test("processIo() counts two simultaneous signals as one, and exits at once
   assert.equal((await said.next()).done, true);
   await Deno.remove(folder);
 });
-
-interface FakeIo extends ProcessIo {
-  out: string;
-  error: string;
-  listening: boolean;
-  stop: () => void;
-}
-
-function fakeIo(
-  env: Record<string, string>,
-  isTerminal = true,
-): FakeIo {
-  const io: FakeIo = {
-    out: "",
-    error: "",
-    listening: false,
-    stop: () => {},
-    env: (name) => env[name],
-    write: (text, to) => {
-      io[to] += text;
-    },
-    isTerminal,
-    onStop: (stop) => {
-      io.stop = stop;
-      io.listening = true;
-      return () => {
-        io.listening = false;
-      };
-    },
-  };
-  return io;
-}
 
 function command(parts: Partial<Command>): Command {
   return {

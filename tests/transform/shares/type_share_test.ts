@@ -19,6 +19,7 @@ import {
 } from "../../harness/platform.ts";
 import { StoreClock } from "../../harness/store_clock.ts";
 import { Task, taskEnv } from "../../harness/task.ts";
+import { testIo } from "../../harness/process_io.ts";
 
 const BATCHES = [1, 2, 3];
 /** It takes a process a moment to type so many. */
@@ -203,15 +204,9 @@ Deno.test("transform refuses a share that is none", async () => {
       ["--share", "1/8", "--batch", "0"],
     ]
   ) {
-    let said = "";
-    const code = await main(args, {
-      env: (name) => taskEnv(platform)[name],
-      write: (text) => said += text,
-      isTerminal: true,
-      onStop: () => () => {},
-    });
-    assert.equal(code, 2);
-    assert.match(said, /Cannot type a share: /);
+    const io = testIo(taskEnv(platform), { isTerminal: true });
+    assert.equal(await main(args, io), 2);
+    assert.match(io.said, /Cannot type a share: /);
   }
 });
 
