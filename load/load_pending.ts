@@ -37,8 +37,8 @@ const GROUP_ROWS_MAX = 5_000_000;
 
 /** What loading versions did beside that. */
 interface LoadedVersions {
-  /** Whether there are foreign keys left to be validated. */
-  isLeft: boolean;
+  /** Whether there are foreign keys left to be validated after the commit. */
+  hasUnvalidatedKeys: boolean;
   followed: readonly Followed[];
 }
 
@@ -120,7 +120,7 @@ export async function loadPending(
     least = 1;
     entry = ledgerEntry(last);
     report(context, { result, manifests, ...loaded });
-    if (loaded.isLeft) {
+    if (loaded.hasUnvalidatedKeys) {
       const models = loadedModels(context.sql).map(({ name }) => name);
       await validateFilled(context, { client, models });
     }
@@ -214,7 +214,7 @@ async function loadGroup(
   const files = [...versions.values()].flatMap((model) => model.files);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
-  let made: LoadedVersions = { isLeft: false, followed: [] };
+  let made: LoadedVersions = { hasUnvalidatedKeys: false, followed: [] };
   await whileIntact(intact, async () => {
     for (const manifest of manifests) checkModels(manifest, { sql, newest });
     // Often nothing has changed, and DuckDB takes longer than all the rest.
@@ -242,7 +242,7 @@ async function loadVersions(
   const { client, duckdb, zone, manifests, versions, types, follow } = options;
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
-  const { followed, isLeft } = follow
+  const { followed, ...changed } = follow
     ? await followSql(context, { client, models: await types.read() })
     : NOTHING_FOLLOWED;
   const tables = await readWarehouseTables(client, { models, types });
@@ -263,8 +263,9 @@ async function loadVersions(
     await refillColumns(rework, { ...options, tables, followed, batch });
     await mergeGroup(work);
   }
-  const isUnproven = isFill && await bulkLoad(work);
-  return { isLeft: isLeft || isUnproven, followed };
+  const filledUnvalidated = isFill && await bulkLoad(work);
+  const hasUnvalidatedKeys = changed.hasUnvalidatedKeys || filledUnvalidated;
+  return { hasUnvalidatedKeys, followed };
 }
 
 /** Adds what was loaded to the result, and logs it. */

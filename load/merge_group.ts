@@ -151,7 +151,7 @@ export async function bulkLoad(work: LoadWork): Promise<boolean> {
   ]);
   const truncated = await emptyTables(client, names);
   const proven = await fillTables(work, { touched, truncated });
-  const isLeft = await restoreConstraints(client, removed, {
+  const hasUnvalidatedKeys = await restoreConstraints(client, removed, {
     tables: work.tables,
     proven,
   });
@@ -159,7 +159,7 @@ export async function bulkLoad(work: LoadWork): Promise<boolean> {
     await client.query(`analyze ${names.map(quoteName).join(", ")}`);
   }
   await checkTouched(work, { touched, stagings: new Map() });
-  return isLeft;
+  return hasUnvalidatedKeys;
 }
 
 /** Copies the versions in, and returns the references that are sound. */

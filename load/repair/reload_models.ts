@@ -101,7 +101,7 @@ export async function reloadModels(
     done = await reload(context, { ...options, duckdb });
   });
   progress.end();
-  const { batch, repaired, rows, followed, isLeft } = done;
+  const { batch, repaired, rows, followed, hasUnvalidatedKeys } = done;
   reportFollowed(log, followed);
   for (const [model, count] of Object.entries(repaired)) {
     if (count === 0) continue;
@@ -112,7 +112,7 @@ export async function reloadModels(
     batch,
     rows,
   });
-  if (isLeft) {
+  if (hasUnvalidatedKeys) {
     await validateFilled(context, {
       client: loader.client,
       models: loadedModels(context.sql).map(({ name }) => name),

@@ -11,11 +11,14 @@ import { wantedSchema } from "./wanted_schema.ts";
 export interface FollowedSql {
   followed: readonly Followed[];
   /** Whether there are foreign keys to be validated once it is committed. */
-  isLeft: boolean;
+  hasUnvalidatedKeys: boolean;
 }
 
 /** Where there is nothing to follow. */
-export const NOTHING_FOLLOWED: FollowedSql = { followed: [], isLeft: false };
+export const NOTHING_FOLLOWED: FollowedSql = {
+  followed: [],
+  hasUnvalidatedKeys: false,
+};
 
 /**
  * Changes the warehouse's tables as these models have changed, adds the foreign
@@ -32,7 +35,10 @@ export async function followSql(
 ): Promise<FollowedSql> {
   const { client } = options;
   const followed = await followModels(client, options);
-  const isLeft = await addMissingReferences(client, wantedSchema(sql));
+  const hasUnvalidatedKeys = await addMissingReferences(
+    client,
+    wantedSchema(sql),
+  );
   await warnOfAbandoned(client, { models: loadedModels(sql), log });
-  return { followed, isLeft };
+  return { followed, hasUnvalidatedKeys };
 }

@@ -118,12 +118,12 @@ Deno.test("addMissingReferences() adds a foreign key to a table with partitions"
       "create table fact_line (shop_id integer) partition by list (shop_id)",
     );
 
-    const isLeft = await addMissingReferences(
+    const hasUnvalidatedKeys = await addMissingReferences(
       client,
       wantedSchema(context.sql),
     );
 
-    assert.equal(isLeft, false);
+    assert.equal(hasUnvalidatedKeys, false);
     assert.deepEqual(
       await rowsOf(
         platform,

@@ -68,13 +68,13 @@ Deno.test("restoreConstraints() leaves a proven foreign key to be validated", ()
       references.map((one) => ({ ...one, model: model.name }))
     );
 
-    const isLeft = await restoreConstraints(client, removed, {
+    const hasUnvalidatedKeys = await restoreConstraints(client, removed, {
       tables,
       proven,
     });
 
     assert.equal(proven.length, 1);
-    assert.equal(isLeft, true);
+    assert.equal(hasUnvalidatedKeys, true);
     const found = await findUnvalidated(client, TABLES);
     assert.deepEqual(found, proven);
     await validate(client, found);
