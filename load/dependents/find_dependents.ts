@@ -2,6 +2,10 @@ import type pg from "pg";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import { inSavepoint } from "../../lib/postgres/savepoint.ts";
+import {
+  type ForeignKey,
+  readForeignKeys,
+} from "../references/foreign_keys.ts";
 
 /** Somebody else's table that loses or changes rows with one of ours. */
 export interface Dependent {
@@ -10,16 +14,6 @@ export interface Dependent {
   action: string;
   /** The number of such rows; undefined where the role may not read them. */
   rows: number | undefined;
-}
-
-/** A foreign key that deletes or changes its rows with what they refer to. */
-interface ForeignKey {
-  referring: string;
-  /** The table that it refers to. */
-  referred: string;
-  action: string;
-  /** Its columns, each with the one that it refers to. */
-  pairs: [own: string, key: string][];
 }
 
 /** SQL for whether the row of this alias would be deleted. */
@@ -37,7 +31,8 @@ export async function findDependents(
   client: pg.Client,
   options: { table: string; goes: string },
 ): Promise<Dependent[]> {
-  const keys = await readForeignKeys(client);
+  const keys = (await readForeignKeys(client))
+    .filter(({ action, isOfPartition }) => action !== "" && !isOfPartition);
   const [root] = await query(
     client,
     "select to_regclass(quote_ident($1))::text as name",
@@ -77,30 +72,4 @@ export async function findDependents(
     if (rows !== 0) dependents.push({ table: referring, action, rows });
   }
   return dependents;
-}
-
-async function readForeignKeys(client: pg.Client): Promise<ForeignKey[]> {
-  const rows = await query(
-    client,
-    `select conrelid::regclass::text as referring,
-      confrelid::regclass::text as referred,
-      'on delete ' || case confdeltype when 'c' then 'cascade'
-        when 'n' then 'set null' else 'set default' end as action,
-      json_agg(json_build_array(own.attname, other.attname)) as pairs
-    from pg_constraint
-    cross join lateral unnest(conkey, confkey) as pair (own_number, key_number)
-    inner join pg_attribute as own on own.attrelid = conrelid
-      and own.attnum = own_number
-    inner join pg_attribute as other on other.attrelid = confrelid
-      and other.attnum = key_number
-    where contype = 'f' and conparentid = 0 and confdeltype in ('c', 'n', 'd')
-    group by pg_constraint.oid, conrelid, confrelid, confdeltype
-    order by referring, action`,
-  );
-  return rows.map((row) => ({
-    referring: row.referring ?? "",
-    referred: row.referred ?? "",
-    action: row.action ?? "",
-    pairs: JSON.parse(row.pairs ?? "[]"),
-  }));
 }

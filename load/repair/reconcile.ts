@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
+import { readForeignKeys } from "../references/foreign_keys.ts";
 import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
@@ -193,32 +194,18 @@ export async function removeUnknown(
   const unknown = `not exists (select from ${fresh} as fresh where ${
     sameColumns(table.model.key, "fresh", "present")
   })`;
-  const referrers = await query(
-    client,
-    `select conrelid::regclass::text as table_name,
-      json_agg(json_build_array(own.attname, other.attname)) as pairs,
-      bool_and(has_column_privilege(conrelid, own.attnum, 'select'))
-        as is_readable
-    from pg_constraint
-    cross join lateral unnest(conkey, confkey) as pair (own_number, key_number)
-    inner join pg_attribute as own on own.attrelid = conrelid
-      and own.attnum = own_number
-    inner join pg_attribute as other on other.attrelid = confrelid
-      and other.attnum = key_number
-    where contype = 'f' and confrelid = to_regclass(quote_ident($1))
-    group by pg_constraint.oid, conrelid`,
-    [table.model.name],
-  );
-  const unreferred = referrers.map(({ table_name, pairs }) => {
-    const columns: [string, string][] = JSON.parse(pairs ?? "[]");
-    const same = columns.map(([own, key]) =>
+  const referrers = await readForeignKeys(client, {
+    referred: table.model.name,
+  });
+  const unreferred = referrers.map(({ referring, pairs }) => {
+    const same = pairs.map(([own, key]) =>
       `referring.${quoteName(own)} = present.${quoteName(key)}`
     );
-    return `and not exists (select from ${table_name} as referring
+    return `and not exists (select from ${referring} as referring
       where ${same.join(" and ")})`;
   });
   // Rows that an unreadable table may refer to stay.
-  const isKnown = referrers.every(({ is_readable }) => is_readable === "t");
+  const isKnown = referrers.every(({ isReadable }) => isReadable);
   const removed = isKnown
     ? await client.query(
       `delete from ${name} as present where ${unknown} ${unreferred.join(" ")}`,
