@@ -21,6 +21,7 @@ import {
 } from "./rows/export_versions.ts";
 import { checksOf } from "./checks/history_checks.ts";
 import { refusalOf } from "../lib/warehouse/load_error.ts";
+import { closedTable, tablesOf } from "../lib/warehouse/model_tables.ts";
 import {
   addPlaceholders,
   createStaging,
@@ -140,11 +141,7 @@ export async function bulkLoad(work: LoadWork): Promise<boolean> {
   const touched = work.tables.filter((table) =>
     work.versions.has(table.model.name)
   );
-  const names = touched.flatMap((table) =>
-    table.model.kind === "fact"
-      ? [table.model.name]
-      : [table.model.name, `${table.model.name}_closed`]
-  );
+  const names = touched.flatMap(({ model }) => tablesOf(model));
   // Dimensions can't be emptied while others refer to them.
   const removed = await removeConstraints(client, [
     ...new Set([...work.tables.map(({ model }) => model.name), ...names]),
@@ -179,7 +176,7 @@ async function fillTables(
       const exported = await exportForm(work, { table, form });
       const { name } = table.model;
       columns.set(name, exported.types);
-      const target = form === "closed" ? `${name}_closed` : name;
+      const target = form === "closed" ? closedTable(name) : name;
       return () =>
         copyRows(client, exported, {
           table: quoteName(target),

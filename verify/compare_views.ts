@@ -2,6 +2,7 @@ import type pg from "pg";
 import { query, queryRow } from "../lib/postgres/postgres.ts";
 import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import { inSavepoint } from "../lib/postgres/savepoint.ts";
+import { closedTable } from "../lib/warehouse/model_tables.ts";
 import type { ModelInLake } from "./lake_rows.ts";
 
 const UNDEFINED_COLUMN = /^42703$/;
@@ -18,7 +19,7 @@ export async function findReplacedViews(
   { name, kind }: ModelInLake,
 ): Promise<string[]> {
   const own = quoteName(name);
-  const closed = quoteName(`${name}_closed`);
+  const closed = quoteName(closedTable(name));
   const isDimension = kind === "dimension";
   const selects: Record<string, (columns: string) => string> = {
     [`${name}_current`]: (columns) =>

@@ -1,4 +1,5 @@
 import { emptyTableSql } from "./empty_relation.ts";
+import { closedTable } from "../warehouse/model_tables.ts";
 import type { ModelColumn } from "./model_column.ts";
 import { describeColumns } from "../duckdb/data_files.ts";
 import type { DuckDb } from "../duckdb/duckdb.ts";
@@ -188,7 +189,7 @@ async function checkModel(
     typeProblems(model, { columns, declared }),
     "Cast an interval to seconds, and a type without a counterpart to text; a column that sql/warehouse declares needs its name and type there, or a migration that changes them",
   );
-  const tables = [model.name, `${model.name}_closed`]
+  const tables = [model.name, closedTable(model.name)]
     .map((table) => declared.get(table));
   return columns.map((column): ModelColumn => {
     const source = sources.get(column.name.toLowerCase());

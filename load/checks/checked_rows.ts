@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
+import { tablesOf } from "../../lib/warehouse/model_tables.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
 /** What it takes of a model to find its rows. */
@@ -43,8 +44,4 @@ export async function dropChecked(
   const names = tablesOf(model).map((table) => quoteName(`checked_${table}`));
   const kind = staging === undefined ? "view" : "table";
   await client.query(`drop ${kind} ${names.join(", ")}`);
-}
-
-function tablesOf({ name, kind }: CheckedModel): string[] {
-  return kind === "fact" ? [name] : [name, `${name}_closed`];
 }

@@ -2,6 +2,7 @@ import { keyText } from "../../lib/postgres/key_text.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import { checkedModel, type SqlFile } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
 type Checked = Pick<WarehouseTable, "model" | "references">;
@@ -132,7 +133,7 @@ function closedKeys(model: Checked["model"]): string {
 }
 
 function closedName({ name }: Checked["model"]): string {
-  return quoteName(`checked_${name}_closed`);
+  return quoteName(`checked_${closedTable(name)}`);
 }
 
 function checkedName({ name }: Checked["model"]): string {

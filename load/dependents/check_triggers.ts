@@ -4,6 +4,7 @@ import { StageError } from "../../lib/errors.ts";
 import { keyText } from "../../lib/postgres/key_text.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import {
   eventFlag,
   FLAGS_COLUMN,
@@ -68,12 +69,12 @@ export async function checkTriggers(
       }),
       lackingSql(table, {
         staging,
-        held: `${name}_closed`,
+        held: closedTable(name),
         where: `${IS_VERSION} and not ${eventFlag("is_last_version")}`,
       }),
       lackingSql(table, {
         ...ended,
-        held: `${name}_closed`,
+        held: closedTable(name),
         where: eventFlag("has_version"),
       }),
       lackingSql(table, {

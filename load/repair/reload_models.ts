@@ -29,6 +29,7 @@ import {
   type ReloadWork,
 } from "../rows/land_rows.ts";
 import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { addPlaceholders } from "../rows/merge.ts";
 import { ModelTypes } from "../tables/model_types.ts";
 import type { Loader } from "../open_loader.ts";
@@ -252,8 +253,8 @@ async function checkReconciled(
       // Deleted rows of a dimension may have to stay as placeholders.
       bothWays: isFact,
     }) + (isFact ? 0 : await countOthers(client, {
-      name: `${name}_closed`,
-      fresh: freshTable(`${name}_closed`),
+      name: closedTable(name),
+      fresh: freshTable(closedTable(name)),
       columns,
       identity: [...table.model.key, "from_batch"],
       unequal,

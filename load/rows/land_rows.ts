@@ -3,6 +3,7 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { copyRows } from "./copy_rows.ts";
 import {
   exportVersions,
@@ -56,7 +57,7 @@ export async function landModel(
     };
   }
   const columns = dimensionColumns(table);
-  const closed = `${name}_closed`;
+  const closed = closedTable(name);
   return {
     table,
     fresh: await land(work, { table, columns, form: "dimension rows", name }),

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { eventFlag, eventPlace, FLAGS_COLUMN } from "./export_versions.ts";
 import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
 
@@ -71,7 +72,7 @@ export async function mergeDimension(
   staging: string,
 ): Promise<void> {
   const name = quoteName(table.model.name);
-  const closed = quoteName(`${table.model.name}_closed`);
+  const closed = quoteName(closedTable(table.model.name));
   const columns = quoteNames(table.columns);
   const all = `${columns}, valid_from, valid_to, from_batch, to_batch`;
   const key = quoteNames(table.model.key);

@@ -7,6 +7,7 @@ import { columnFault, LOADER_COLUMNS } from "./column_fault.ts";
 import { type TypedModel, wantedType } from "./model_types.ts";
 import { readColumns, type TableColumn } from "./read_columns.ts";
 import { NAME_BYTES_MAX } from "../../lib/models/check_names.ts";
+import { tablesOf } from "../../lib/warehouse/model_tables.ts";
 
 /** The changes to make to one of a model's tables. */
 export interface Changes {
@@ -57,10 +58,6 @@ export async function changesOfTables(
     }
     return changes;
   });
-}
-
-function tablesOf({ name, kind }: Pick<Model, "name" | "kind">): string[] {
-  return kind === "fact" ? [name] : [name, `${name}_closed`];
 }
 
 /** A dimension's two tables mostly change alike. */

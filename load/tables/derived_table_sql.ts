@@ -5,6 +5,7 @@ import {
 } from "../../lib/project/derived_table.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { TableHeader } from "../../lib/project/table_header.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 
 /** A model from which its table is derived. */
 export type DerivedModel = Model & { table: TableHeader };
@@ -54,7 +55,7 @@ function dimensionSql(
   { name, key }: DerivedModel,
   columns: readonly DerivedColumn[],
 ): string[] {
-  const closed = `${name}_closed`;
+  const closed = closedTable(name);
   const keys = quoteNames(key);
   return [
     `create table ${quoteName(name)} (

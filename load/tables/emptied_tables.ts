@@ -8,6 +8,7 @@ import { StageError } from "../../lib/errors.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
@@ -54,7 +55,7 @@ async function hasOlderVersions(
 ): Promise<boolean> {
   const { found } = await queryRow(
     client,
-    `select exists (select from ${quoteName(`${model}_closed`)}) as found`,
+    `select exists (select from ${quoteName(closedTable(model))}) as found`,
   );
   return found === "t";
 }

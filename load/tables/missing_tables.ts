@@ -2,6 +2,7 @@ import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 
 /**
@@ -47,7 +48,7 @@ export async function checkNoneMissing(
   for (const { model, batch } of lost) {
     const subject = model ?? "";
     await checkNotMoved(client, { model: subject, table: subject });
-    const closed = `${subject}_closed`;
+    const closed = closedTable(subject);
     const [left] = await query(
       client,
       "select 1 as one where to_regclass(quote_ident($1::text)) is not null",

@@ -4,6 +4,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { hasKeysTwice } from "../schema/own_tables.ts";
 import { checkNotMoved } from "./missing_tables.ts";
 import tableShapesSql from "./table_shapes.sql" with { type: "text" };
@@ -61,7 +62,10 @@ export async function checkShapes(
     const fault = shapeFault(model, shape);
     if (fault === undefined) continue;
     if (!shape.hasClosed) {
-      await checkNotMoved(client, { model: model.name, table: closed(model) });
+      await checkNotMoved(client, {
+        model: model.name,
+        table: closedTable(model.name),
+      });
     }
     if (isDerived(model) && isKeyless(model, shape)) {
       throw await keylessError(client, model);
@@ -78,7 +82,7 @@ export async function checkShapes(
 /** What to do about a table that load made. */
 function shapeHint(model: Shaped, shape: TableShape): string {
   const { name } = model;
-  const tables = [name, ...shape.hasClosed ? [closed(model)] : []];
+  const tables = [name, ...shape.hasClosed ? [closedTable(model.name)] : []];
   return `Its table was made for another header, or changed since. Drop it in the warehouse (drop table ${
     tables.map(quoteName).join(", ")
   } cascade), then run \`./totesys rebuild warehouse\`, which makes it again with all of its rows`;
@@ -178,10 +182,6 @@ function takenName(model: string, found: string): StageError {
   );
 }
 
-function closed({ name }: Shaped): string {
-  return `${name}_closed`;
-}
-
 function shapeFault(model: Shaped, shape: TableShape): string | undefined {
   const { columns, hasClosed, unique } = shape;
   const { kind, key, recordId = "record_id" } = model;
@@ -203,7 +203,7 @@ function shapeFault(model: Shaped, shape: TableShape): string | undefined {
   }
   if (!hasClosed) {
     return `the warehouse has no table "${
-      closed(model)
+      closedTable(model.name)
     }" for its older versions`;
   }
   // `on conflict` needs this.

@@ -1,4 +1,5 @@
 import { ENGINE_INDEXES } from "../schema/engine_indexes.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import type { DerivedModel } from "./derived_table_sql.ts";
 
 /** An index that a table is to have, whatever its name. */
@@ -36,7 +37,7 @@ function keysOf(model: DerivedModel): WantedIndex[] {
   const { name, kind, key, recordId = "record_id" } = model;
   const ofVersions = [...key, "from_batch"];
   if (kind === "dimension") {
-    return [index(`${name}_closed`, "primary", ofVersions)];
+    return [index(closedTable(name), "primary", ofVersions)];
   }
   return [
     index(name, "primary", [recordId]),

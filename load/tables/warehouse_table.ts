@@ -3,6 +3,7 @@ import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteText, type TextRow } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
+import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import changesOfOthersSql from "./changes_of_others.sql" with { type: "text" };
 import { columnFault, IS_LOOSE, LOADER_COLUMNS } from "./column_fault.ts";
 import referencesSql from "../references/references.sql" with { type: "text" };
@@ -119,7 +120,7 @@ export async function readWarehouseTables(
   const names = models.map(({ name }) => name);
   const columns = await query(client, COLUMNS_SQL, [
     names,
-    models.map(({ name, kind }) => kind === "fact" ? name : `${name}_closed`),
+    models.map(({ name, kind }) => kind === "fact" ? name : closedTable(name)),
   ]);
   const columnsOf = new Map(models.map((model) => [
     model.name,
