@@ -3,7 +3,7 @@ import { StageError } from "../../lib/errors.ts";
 import { serverName } from "../../lib/postgres/postgres.ts";
 import { type Dependent, findDependents } from "./find_dependents.ts";
 import { type Landed, type ReloadWork } from "../rows/land_rows.ts";
-import { isDeletedSql } from "../repair/reconcile.ts";
+import { isDeletedSql } from "../rows/compare_rows.ts";
 import { warehouseOf } from "../../lib/warehouse/warehouse_settings.ts";
 
 /**

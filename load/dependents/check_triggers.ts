@@ -10,8 +10,7 @@ import {
   FLAGS_COLUMN,
   INTERVAL_COLUMNS,
 } from "../rows/export_versions.ts";
-import { sameKey } from "../rows/merge.ts";
-import { compared } from "../repair/reconcile.ts";
+import { compared, sameColumns } from "../rows/compare_rows.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
 /**
@@ -28,7 +27,9 @@ export async function keepEndingVersions(
   await client.query(
     `create temporary table ${endingTable(table)} on commit drop as
     select held.*, event.${FLAGS_COLUMN} from ${quoteName(name)} as held
-    inner join ${staging} as event on ${sameKey(table, "held", "event")}
+    inner join ${staging} as event on ${
+      sameColumns(table.model.key, "held", "event")
+    }
     where ${eventFlag("is_first")} and ${
       kind === "fact" ? "held.to_batch is null" : "not held.is_placeholder"
     }`,
@@ -136,7 +137,7 @@ function lackingSql(
   } as key from ${staging} as event
     where ${where} and not exists (
       select from ${quoteName(held)} as held
-      where ${sameKey(table, "held", "event")}
+      where ${sameColumns(table.model.key, "held", "event")}
         and held.from_batch = event.from_batch
         and row(${compared(columns, table.unequal, "held.")})
           is not distinct from row(${
@@ -151,7 +152,7 @@ function lackingSql(
 function stillOpenSql(table: WarehouseTable, staging: string): string {
   return `select ${keyText(table.model.key, "event.")} from ${staging} as event
     inner join ${quoteName(table.model.name)} as held
-      on ${sameKey(table, "held", "event")}
+      on ${sameColumns(table.model.key, "held", "event")}
     where ${eventFlag("is_first")} and held.from_batch < event.from_batch
       and (held.to_batch is null or held.to_batch = event.from_batch
         and held.valid_to is distinct from event.valid_from)`;

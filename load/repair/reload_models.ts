@@ -28,6 +28,7 @@ import {
   landModel,
   type ReloadWork,
 } from "../rows/land_rows.ts";
+import { dimensionColumns } from "../rows/compare_rows.ts";
 import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { addPlaceholders } from "../rows/merge.ts";
@@ -35,7 +36,6 @@ import { ModelTypes } from "../tables/model_types.ts";
 import type { Loader } from "../open_loader.ts";
 import {
   countOthers,
-  dimensionColumns,
   reconcileDimension,
   reconcileRows,
   removeUnknown,

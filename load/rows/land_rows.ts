@@ -11,7 +11,7 @@ import {
   type VersionFiles,
   type VersionsForm,
 } from "./export_versions.ts";
-import { dimensionColumns, type Reconciliation } from "../repair/reconcile.ts";
+import { dimensionColumns, type Reconciliation } from "./compare_rows.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
 /** What a reload works with. */

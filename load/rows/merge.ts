@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
+import { sameColumns } from "./compare_rows.ts";
 import { eventFlag, eventPlace, FLAGS_COLUMN } from "./export_versions.ts";
 import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
 
@@ -50,7 +51,9 @@ export async function mergeFact(
     `update ${name} as fact
     set valid_to = event.valid_from, to_batch = event.from_batch
     from ${staging} as event
-    where ${sameKey(table, "fact", "event")} and ${eventFlag("is_first")}
+    where ${sameColumns(table.model.key, "fact", "event")} and ${
+      eventFlag("is_first")
+    }
       and fact.to_batch is null`,
     `insert into ${name}
       (${recordId}, ${columns}, valid_from, valid_to, from_batch, to_batch)
@@ -91,7 +94,9 @@ export async function mergeDimension(
       coalesce(dimension.valid_to, event.valid_from), dimension.from_batch,
       coalesce(dimension.to_batch, event.from_batch)
     from ${name} as dimension
-    inner join ${staging} as event on ${sameKey(table, "dimension", "event")}
+    inner join ${staging} as event on ${
+      sameColumns(table.model.key, "dimension", "event")
+    }
     where ${eventFlag("is_first")} and ${eventFlag("has_version")}
       and not dimension.is_placeholder`,
     `insert into ${closed} (${all}) select ${all} from ${staging} as event
@@ -107,7 +112,9 @@ export async function mergeDimension(
     `update ${name} as dimension
     set valid_to = event.valid_from, to_batch = event.from_batch
     from ${staging} as event
-    where ${sameKey(table, "dimension", "event")} and ${eventFlag("is_first")}
+    where ${sameColumns(table.model.key, "dimension", "event")} and ${
+      eventFlag("is_first")
+    }
       and not ${eventFlag("has_version")} and dimension.to_batch is null
       and not dimension.is_placeholder`,
   ].join(";\n"));
@@ -135,15 +142,4 @@ export async function addPlaceholders(
         and dimension.${quoteName(dimensionKey)} is null`;
   });
   if (statements.length > 0) await client.query(statements.join("; "));
-}
-
-/** SQL for whether two rows have the same key. */
-export function sameKey(
-  table: WarehouseTable,
-  one: string,
-  other: string,
-): string {
-  return table.model.key.map((column) =>
-    `${one}.${quoteName(column)} = ${other}.${quoteName(column)}`
-  ).join(" and ");
 }
