@@ -1,4 +1,4 @@
-import { RESTORE_FILE } from "../lib/batches/restore_hint.ts";
+import { RESTORE_FILE } from "../lib/zone/restore_hint.ts";
 import type { KeyBucket, KeyIndex } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
 import { shortChecksum } from "../lib/zone/checksum.ts";

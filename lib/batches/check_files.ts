@@ -2,7 +2,7 @@ import { StageError } from "../errors.ts";
 import { sha256OfStream } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";
 import type { DataFile } from "./manifest.ts";
-import { RESTORE_FILE } from "./restore_hint.ts";
+import { RESTORE_FILE } from "../zone/restore_hint.ts";
 
 /**
  * Checks files against their checksums; throws a `StageError` for the first one

@@ -1,7 +1,7 @@
 import { StageError } from "../errors.ts";
 import { sha256Hex } from "../zone/checksum.ts";
 import type { Manifest } from "./manifest.ts";
-import { RESTORE_FILE } from "./restore_hint.ts";
+import { RESTORE_FILE } from "../zone/restore_hint.ts";
 
 /** How an answer begins that something in the store's place gives. */
 const PAGE = /^\s*</;

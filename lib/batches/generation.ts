@@ -1,4 +1,4 @@
-import { RESTORE_FILE } from "./restore_hint.ts";
+import { RESTORE_FILE } from "../zone/restore_hint.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../errors.ts";
 import type { Zone } from "../zone/zone.ts";

@@ -1,4 +1,4 @@
-import { RESTORE_FILE } from "../batches/restore_hint.ts";
+import { RESTORE_FILE } from "../zone/restore_hint.ts";
 import { messageOf, StageError } from "../errors.ts";
 import { meaningOfAnswer } from "../zone/s3_meaning.ts";
 

@@ -1,4 +1,4 @@
-import { RESTORE_FILE } from "../batches/restore_hint.ts";
+import { RESTORE_FILE } from "./restore_hint.ts";
 
 /** The name of an error about an answer that no S3 server would give. */
 export const NOT_S3 = "NotS3";

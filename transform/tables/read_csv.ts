@@ -1,5 +1,5 @@
 import { counted } from "../../lib/counted.ts";
-import { RESTORE_FILE } from "../../lib/batches/restore_hint.ts";
+import { RESTORE_FILE } from "../../lib/zone/restore_hint.ts";
 import type { DataFile } from "../../lib/batches/manifest.ts";
 import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../../lib/csv/read_csv.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
