@@ -29,10 +29,8 @@ import {
   mergeFact,
 } from "./rows/merge.ts";
 import type { ModelTypes } from "./tables/model_types.ts";
-import {
-  type ModelReference,
-  proveReferences,
-} from "./references/prove_references.ts";
+import { proveReferences } from "./references/prove_references.ts";
+import type { ModelReference } from "./references/reference.ts";
 import { forgetOtherChecks, runChecks } from "./checks/run_checks.ts";
 import {
   emptyTables,

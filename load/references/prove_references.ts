@@ -3,12 +3,8 @@ import { readAllSql } from "../../lib/duckdb/data_files.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { onlySql, type VersionFiles } from "../rows/export_versions.ts";
-import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
-
-/** A foreign key of a model's table. */
-export interface ModelReference extends Reference {
-  model: string;
-}
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
+import type { ModelReference } from "./reference.ts";
 
 /**
  * Finds the references of which DuckDB finds no value missing, when tables are

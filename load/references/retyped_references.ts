@@ -7,7 +7,7 @@ import {
   type RemovedForeignKey,
   restoreConstraints,
 } from "../tables/table_constraints.ts";
-import type { ModelReference } from "./prove_references.ts";
+import { type ModelReference, modelReferenceOf } from "./reference.ts";
 import referencesSql from "./references.sql" with { type: "text" };
 
 /** `datatype_mismatch` */
@@ -37,13 +37,7 @@ export async function dropRetyped(
   const rows = changes.some(({ retypes }) => retypes.length > 0)
     ? await query(client, referencesSql, [models])
     : [];
-  const references = rows.map((row): ModelReference => ({
-    model: row.model ?? "",
-    constraint: row.constraint_name ?? "",
-    column: row.column_name ?? "",
-    dimension: row.dimension ?? "",
-    dimensionKey: row.dimension_key ?? "",
-  })).filter((one) =>
+  const references = rows.map(modelReferenceOf).filter((one) =>
     isRetyped(one.model, one.column) ||
     isRetyped(one.dimension, one.dimensionKey)
   );

@@ -3,9 +3,12 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import { inSavepoint } from "../../lib/postgres/savepoint.ts";
 import { addPlaceholders } from "../rows/merge.ts";
-import type { ModelReference } from "./prove_references.ts";
+import {
+  type ModelReference,
+  modelReferenceOf,
+  type Reference,
+} from "./reference.ts";
 import unvalidatedSql from "./unvalidated_references.sql" with { type: "text" };
-import type { Reference } from "../tables/warehouse_table.ts";
 
 const FOREIGN_KEY_VIOLATION = /^23503$/;
 
@@ -15,13 +18,7 @@ export async function findUnvalidated(
   models: readonly string[],
 ): Promise<ModelReference[]> {
   const rows = await query(client, unvalidatedSql, [models]);
-  return rows.map((row) => ({
-    model: row.model ?? "",
-    constraint: row.constraint_name ?? "",
-    column: row.column_name ?? "",
-    dimension: row.dimension ?? "",
-    dimensionKey: row.dimension_key ?? "",
-  }));
+  return rows.map(modelReferenceOf);
 }
 
 /**

@@ -3,7 +3,8 @@ import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { sameColumns } from "./compare_rows.ts";
 import { eventFlag, eventPlace, FLAGS_COLUMN } from "./export_versions.ts";
-import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
+import type { Reference } from "../references/reference.ts";
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
 /** The name of the temporary table of a model's events to be merged. */
 function stagingName(model: string): string {

@@ -3,7 +3,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import type { DerivedModel } from "./derived_table_sql.ts";
 import { addPlaceholders } from "../rows/merge.ts";
-import type { ModelReference } from "../references/prove_references.ts";
+import type { ModelReference } from "../references/reference.ts";
 import missingReferencesSql from "../references/missing_references.sql" with {
   type: "text",
 };

@@ -2,9 +2,9 @@ import type pg from "pg";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteText, type TextRow } from "../../lib/sql/quote.ts";
 import { attemptAll } from "../../lib/postgres/savepoint.ts";
-import type { ModelReference } from "../references/prove_references.ts";
+import type { ModelReference, Reference } from "../references/reference.ts";
 import { enforceReferences } from "../references/validate_references.ts";
-import type { Reference, WarehouseTable } from "./warehouse_table.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** Constraints dropped from tables, to be restored once they are filled. */
 export interface Removed {

@@ -6,6 +6,7 @@ import type { Model } from "../../lib/project/model.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import changesOfOthersSql from "./changes_of_others.sql" with { type: "text" };
 import { columnFault, IS_LOOSE, LOADER_COLUMNS } from "./column_fault.ts";
+import { type Reference, referenceOf } from "../references/reference.ts";
 import referencesSql from "../references/references.sql" with { type: "text" };
 
 /** A model's table in the warehouse, by its catalogue. */
@@ -28,14 +29,6 @@ export interface WarehouseTable {
   empty: boolean;
   /** The names of others' triggers and rules that run before its writes. */
   interceptors: string[];
-}
-
-/** A foreign key of one column. */
-export interface Reference {
-  constraint: string;
-  column: string;
-  dimension: string;
-  dimensionKey: string;
 }
 
 /**
@@ -266,10 +259,5 @@ function referencesOf(
   rows: readonly TextRow[],
   columns: readonly string[],
 ): Reference[] {
-  return rows.map((row) => ({
-    constraint: row.constraint_name ?? "",
-    column: row.column_name ?? "",
-    dimension: row.dimension ?? "",
-    dimensionKey: row.dimension_key ?? "",
-  })).filter(({ column }) => columns.includes(column));
+  return rows.map(referenceOf).filter(({ column }) => columns.includes(column));
 }
