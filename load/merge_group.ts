@@ -22,13 +22,9 @@ import {
 import { checksOf } from "./checks/history_checks.ts";
 import { refusalOf } from "../lib/warehouse/load_error.ts";
 import { closedTable, tablesOf } from "../lib/warehouse/model_tables.ts";
-import {
-  addPlaceholders,
-  createStaging,
-  mergeDimension,
-  mergeFact,
-} from "./rows/merge.ts";
+import { createStaging, mergeDimension, mergeFact } from "./rows/merge.ts";
 import type { ModelTypes } from "./tables/model_types.ts";
+import { addPlaceholders } from "./references/add_placeholders.ts";
 import { proveReferences } from "./references/prove_references.ts";
 import type { ModelReference } from "./references/reference.ts";
 import { forgetOtherChecks, runChecks } from "./checks/run_checks.ts";

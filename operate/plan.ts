@@ -23,7 +23,7 @@ import {
   findUnnamed,
   goneReference,
   type MissingReference,
-} from "../load/tables/finish_tables.ts";
+} from "../load/references/declared_references.ts";
 import { plannedChanges } from "../load/tables/follow_models.ts";
 import {
   checkSameLake,

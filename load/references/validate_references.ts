@@ -2,7 +2,7 @@ import type pg from "pg";
 import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import { inSavepoint } from "../../lib/postgres/savepoint.ts";
-import { addPlaceholders } from "../rows/merge.ts";
+import { addPlaceholders } from "./add_placeholders.ts";
 import {
   type ModelReference,
   modelReferenceOf,

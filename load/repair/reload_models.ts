@@ -31,7 +31,7 @@ import {
 import { dimensionColumns } from "../rows/compare_rows.ts";
 import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
-import { addPlaceholders } from "../rows/merge.ts";
+import { addPlaceholders } from "../references/add_placeholders.ts";
 import { ModelTypes } from "../tables/model_types.ts";
 import type { Loader } from "../open_loader.ts";
 import {

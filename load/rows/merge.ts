@@ -3,7 +3,6 @@ import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { sameColumns } from "./compare_rows.ts";
 import { eventFlag, eventPlace, FLAGS_COLUMN } from "./export_versions.ts";
-import type { Reference } from "../references/reference.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
 /** The name of the temporary table of a model's events to be merged. */
@@ -119,28 +118,4 @@ export async function mergeDimension(
       and not ${eventFlag("has_version")} and dimension.to_batch is null
       and not dimension.is_placeholder`,
   ].join(";\n"));
-}
-
-/**
- * Adds to each dimension a flagged row for every key that these rows name and
- * it lacks, so that no reference dangles.
- */
-export async function addPlaceholders(
-  client: pg.Client,
-  table: { references: readonly Omit<Reference, "constraint">[] },
-  options: { from: string; where: string },
-): Promise<void> {
-  const statements = table.references.map((reference) => {
-    const { column, dimension, dimensionKey } = reference;
-    const value = `referring.${quoteName(column)}`;
-    return `insert into ${quoteName(dimension)}
-        (${quoteName(dimensionKey)}, is_placeholder)
-      select distinct ${value}, true
-      from ${options.from} as referring
-      left join ${quoteName(dimension)} as dimension
-        on dimension.${quoteName(dimensionKey)} = ${value}
-      where ${options.where} and ${value} is not null
-        and dimension.${quoteName(dimensionKey)} is null`;
-  });
-  if (statements.length > 0) await client.query(statements.join("; "));
 }

@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { StageContext } from "../../lib/stage.ts";
 import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { warnOfAbandoned } from "./abandoned_tables.ts";
-import { addMissingReferences } from "./finish_tables.ts";
+import { addMissingReferences } from "../references/declared_references.ts";
 import { type Followed, followModels } from "./follow_models.ts";
 import type { TypedModel } from "./model_types.ts";
 import { wantedSchema } from "./wanted_schema.ts";

@@ -5,11 +5,8 @@ import type { SqlFile } from "../../lib/project/project_sql.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
-import {
-  findUnfinished,
-  finishTables,
-  goneReference,
-} from "./finish_tables.ts";
+import { goneReference } from "../references/declared_references.ts";
+import { findUnfinished, finishTables } from "./finish_tables.ts";
 import { checkNoneMissing } from "./missing_tables.ts";
 import { migrate, pendingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";

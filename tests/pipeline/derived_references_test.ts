@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { addMissingReferences } from "../../load/tables/finish_tables.ts";
+import { addMissingReferences } from "../../load/references/declared_references.ts";
 import { wantedSchema } from "../../load/tables/wanted_schema.ts";
 import { makePlan } from "../../operate/plan.ts";
 import { transform } from "../../transform/transform.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { query } from "../../../lib/postgres/postgres.ts";
-import { addPlaceholders } from "../../../load/rows/merge.ts";
+import { addPlaceholders } from "../../../load/references/add_placeholders.ts";
 import { verify } from "../../../verify/verify.ts";
 import { execute, openPlatform } from "../../harness/platform.ts";
 import { openTestDatabase } from "../../harness/servers/postgres.ts";
