@@ -4,6 +4,7 @@ import type {
 } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** The share is not checked for fewer deletes than this. */
 const MASS_DELETE_ROWS_MIN = 10;
@@ -22,7 +23,7 @@ export function checkDeletes(
   const { previous, config } = options;
   for (const [name, table] of tables) {
     const { digest, sourceRows: before = 0 } = previous?.tables[name] ?? {};
-    const listed = table.deletes.reduce((sum, file) => sum + file.rows, 0);
+    const listed = sum(table.deletes, "rows");
     // Keys of another declaration can't be compared, but their number can.
     const deleted = digest?.key === table.digest.key
       ? listed

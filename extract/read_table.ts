@@ -20,6 +20,7 @@ import {
   shippedSql,
 } from "./shipped_rows.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** How a table is read in this run. */
 export interface TableRead {
@@ -174,7 +175,7 @@ async function copyTableRows(
     return copyAll(true);
   });
   const files = copied.filter(isFile);
-  const rows = files.reduce((sum, file) => sum + file.rows, 0);
+  const rows = sum(files, "rows");
   if (rows === unshipped) return { files, longRows };
   throw new StageError(
     `Cannot read "${name}": only ${rows} of the ${unshipped} rows in the snapshot arrived`,

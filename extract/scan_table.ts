@@ -11,6 +11,7 @@ import {
   widthSql,
 } from "./key_index_sql.ts";
 import type { LiveTable } from "./live_table.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** Rows to ship in more buckets than this, or ... */
 const PLACES_MAX = 64;
@@ -67,7 +68,7 @@ export async function scanTable(
   return {
     keySql,
     buckets,
-    rows: buckets.reduce((sum, bucket) => sum + bucket.rows, 0),
+    rows: sum(buckets, "rows"),
     unshipped: found.reduce((sum, row) => sum + Number(row.unshipped), 0),
     unshippedIn: placesOf(keySql, found),
     newestSql: keySql.within(newestOf(found)) ?? "true",

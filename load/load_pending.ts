@@ -30,6 +30,7 @@ import { checkNoneEmptied } from "./tables/emptied_tables.ts";
 import { readWarehouseTables } from "./tables/warehouse_table.ts";
 import { checkModels } from "./tables/check_models.ts";
 import { enterBatches } from "./write_ledger.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** Up to this many pending batches, or rows, share a transaction. */
 const GROUP_BATCHES_MAX = 200;
@@ -212,7 +213,7 @@ async function loadGroup(
   progress.begin(`load ${nameOf(manifests)}`, { rows });
   const versions = await findVersions(batches, options);
   const files = [...versions.values()].flatMap((model) => model.files);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const bytes = sum(files, "bytes");
   const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
   let made: LoadedVersions = { hasUnvalidatedKeys: false, followed: [] };
   await whileIntact(intact, async () => {

@@ -6,6 +6,7 @@ import { formatBytes } from "../lib/cli/progress.ts";
 import { StageError } from "../lib/errors.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { changedTables } from "../transform/tables/quarantine.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** How many of the newest batches are looked at, with a request each. */
 const NEWEST = 8;
@@ -83,7 +84,7 @@ function sizeOf(manifest: IngestionManifest) {
     .flatMap(({ rows }) => rows);
   return {
     batch: manifest.batch,
-    rows: files.reduce((sum, file) => sum + file.rows, 0),
-    bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+    rows: sum(files, "rows"),
+    bytes: sum(files, "bytes"),
   };
 }

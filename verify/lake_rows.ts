@@ -13,6 +13,7 @@ import type { Model } from "../lib/project/model.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 import { keepRows } from "./kept_rows.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** The live files of a lake as of some batch. */
 export interface Lake {
@@ -129,7 +130,7 @@ export async function readFromLake(
 
 /** How many versions of a model the lake's files hold, deletes among them. */
 export function versionsIn(lake: Lake, model: ModelInLake): number {
-  return filesOf(lake, model).reduce((sum, file) => sum + file.rows, 0);
+  return sum(filesOf(lake, model), "rows");
 }
 
 function filesOf({ files }: Lake, { name }: ModelInLake): LiveFile[] {

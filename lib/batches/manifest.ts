@@ -1,5 +1,7 @@
 // The stored format of both zones' manifests.
 
+import { sum } from "./sum.ts";
+
 /** A file that a manifest lists; a file that none lists does not count. */
 export interface DataFile {
   key: string;
@@ -269,12 +271,12 @@ export interface LiveFile extends DataFile {
 
 /** How many rows and deletes of a source table a batch holds. */
 export function rowsOf({ rows, deletes }: IngestedTable): number {
-  return [...rows, ...deletes].reduce((sum, file) => sum + file.rows, 0);
+  return sum([...rows, ...deletes], "rows");
 }
 
 /** How many versions of a model a batch added. */
 export function versionsOf({ rows, files }: ProcessedModel): number {
-  return rows ?? files.reduce((sum, file) => sum + file.rows, 0);
+  return rows ?? sum(files, "rows");
 }
 
 /** How many versions of all models a batch added. */

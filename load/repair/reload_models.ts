@@ -52,6 +52,7 @@ import {
   notifyReset,
   reconcileLedger,
 } from "../write_ledger.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /** The result of a reload. */
 export interface Reloaded {
@@ -138,7 +139,7 @@ async function reload(
   checkModels(target, { sql, newest });
   const versions = await versionsUpTo(batches, { batch, newest, models });
   const read = [...versions.values()].flatMap(({ files }) => files);
-  const rows = read.reduce((sum, file) => sum + file.rows, 0);
+  const rows = sum(read, "rows");
   const ledger = models.length === all.length
     ? await readLedger(batches, { to: batch, sql, newest })
     : undefined;

@@ -12,6 +12,7 @@ import { StageError } from "../../lib/errors.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { onlySql, type VersionFiles } from "./export_versions.ts";
 import { REQUESTS_AT_ONCE } from "../../lib/zone/zone.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /**
  * Finds the files with the versions of consecutive batches, by model: those
@@ -168,7 +169,7 @@ async function countRows(
 }
 
 function sumOfRows(files: readonly { rows: number }[]): number {
-  return files.reduce((sum, { rows }) => sum + rows, 0);
+  return sum(files, "rows");
 }
 
 function modelsOf(manifests: readonly ProcessedManifest[]): string[] {

@@ -12,6 +12,7 @@ import { extractedOf } from "./make_batch.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { tableFiles } from "../tables/table_state.ts";
 import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /**
  * A group holds the tables that joined models read, and makes those models as a
@@ -47,7 +48,7 @@ export async function groupCandidates(
     previous.quarantined > config.quarantineRowsMax;
   if (isHeld) return [];
   const joinedRows = ({ name }: ContractTable) =>
-    tableFiles(previous.state, name).reduce((sum, { rows }) => sum + rows, 0);
+    sum(tableFiles(previous.state, name), "rows");
   const from = previous.batch + 1;
   const to = Math.min(last.batch, from + bounds.batchesMax - 1);
   const layouts = new Map<string, string>();

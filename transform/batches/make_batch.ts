@@ -7,7 +7,6 @@ import {
   ownFiles,
 } from "../../lib/batches/live_files.ts";
 import {
-  type DataFile,
   type IngestionManifest,
   type LiveFile,
   type ProcessedManifest,
@@ -28,6 +27,7 @@ import { sqlSince, withChangedJoins } from "./continuity.ts";
 import { findShares } from "../shares/find_shares.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /** A DuckDB for the two zones, and the columns that preparing it found. */
 export interface Prepared {
@@ -241,8 +241,4 @@ export function extractedOf(
   const files = [...changedTables(input).values()]
     .flatMap((table) => [...table.rows, ...table.deletes]);
   return { rows: sum(files, "rows"), bytes: sum(files, "bytes") };
-}
-
-function sum(files: readonly DataFile[], of: "rows" | "bytes"): number {
-  return files.reduce((total, file) => total + file[of], 0);
 }

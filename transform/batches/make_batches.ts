@@ -16,6 +16,7 @@ import type { Zone } from "../../lib/zone/zone.ts";
 import type { HeldModel } from "./batch_work.ts";
 import { type MadeBatch, makeBatch, type MakeOptions } from "./make_batch.ts";
 import { makeGroup, restOfGroup } from "./make_group.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /** The newest batch after a run. */
 export interface Reached {
@@ -214,7 +215,7 @@ async function removeMade(
 }
 
 function bytesOf({ files }: ProcessedModel): number {
-  return files.reduce((sum, file) => sum + file.bytes, 0);
+  return sum(files, "bytes");
 }
 
 function count(

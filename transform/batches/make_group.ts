@@ -27,6 +27,7 @@ import {
   mergeFiles,
 } from "./make_batch.ts";
 import { transformGroup } from "./transform_group.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 const MANIFESTS = "_group";
 /** Batches to commit one after another, and the live files of the last. */
@@ -91,7 +92,7 @@ async function tryGroup(
   const run = startRun(context);
   const startedAt = context.clock().toISOString();
   progress.begin(`transform ${inputs[0]?.batch} to ${next.batch}`, {
-    rows: inputs.reduce((sum, one) => sum + extractedOf(one).rows, 0),
+    rows: sum(inputs.map(extractedOf), "rows"),
   });
   const written: string[] = [];
   try {

@@ -1,5 +1,6 @@
 import type { LiveFile } from "../../lib/batches/manifest.ts";
 import type { CompactionBounds } from "../../lib/stage.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /**
  * A reader compares each version with the keys of all files but the first one.
@@ -144,7 +145,7 @@ function isScattered(
   [first, ...later]: readonly LiveFile[],
   { laterRowsMin }: DueBounds,
 ): boolean {
-  const rows = later.reduce((sum, one) => sum + one.rows, 0);
+  const rows = sum(later, "rows");
   return first !== undefined && rows > 0 && rows >= laterRowsMin &&
     rows >= first.rows * LATER_SHARE_MAX;
 }
@@ -174,5 +175,5 @@ function levelOf(files: readonly LiveFile[]): number {
 
 /** The size of files together. */
 export function bytesOf(files: readonly LiveFile[]): number {
-  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+  return sum(files, "bytes");
 }

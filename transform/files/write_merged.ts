@@ -21,6 +21,7 @@ import {
 } from "./holds_until_sql.ts";
 import { joinedRange } from "./key_range.ts";
 import { writeParquet } from "./write_parquet.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 const MERGE_WAY_BACK =
   "Nothing was committed, and the files are unchanged. If it happens again, run `./totesys rebuild processed`";
@@ -65,7 +66,7 @@ export async function writeMerged(
     columns: isWhole ? [...columns, ...HOLDS_UNTIL_COLUMNS] : columns,
   });
   const problem = await mergeProblem(work, {
-    listed: merge.reduce((sum, { rows }) => sum + rows, 0),
+    listed: sum(merge, "rows"),
     before,
     file,
     columns,

@@ -19,6 +19,7 @@ import {
   nextManifests,
 } from "./table_files.ts";
 import type { TableFields } from "./table_schema.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /** Older snapshots than these are no longer listed, however young. */
 const SNAPSHOTS_MAX = 100;
@@ -150,7 +151,7 @@ function stepsOf(
   const appended = new Set(added.filter(isNew));
   const isReplaced = shown?.generation === generation &&
     merged.every(({ to }) => to <= shown.batch) &&
-    merged.reduce((sum, { rows }) => sum + rows, 0) ===
+    sum(merged, "rows") ===
       removed.reduce((sum, { data_file }) => sum + data_file.record_count, 0);
   if (!isReplaced) return [{ operation: "overwrite", files }];
   const replace: Step = {
@@ -234,10 +235,8 @@ function summaryOf(
 ): IcebergSnapshot["summary"] {
   const { operation, files, shows = newest, changes: { added, removed } } =
     options;
-  const rows = (some: readonly LiveFile[]) =>
-    some.reduce((sum, file) => sum + file.rows, 0);
-  const bytes = (some: readonly LiveFile[]) =>
-    some.reduce((sum, file) => sum + file.bytes, 0);
+  const rows = (some: readonly LiveFile[]) => sum(some, "rows");
+  const bytes = (some: readonly LiveFile[]) => sum(some, "bytes");
   const gone = removed.map(({ data_file }) => data_file);
   return {
     operation,

@@ -9,6 +9,7 @@ import { IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
 import { keepTable, tableBefore, tableFiles } from "../tables/table_state.ts";
 import { insertVersions } from "./made_versions.ts";
 import { differenceSql, missingKeysSql } from "./model_changes.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /**
  * Goes batch by batch through those that changed a table which a join reads.
@@ -77,7 +78,7 @@ async function openCurrent(
 function checkEmpty({ inputs }: GroupWork, name: string): void {
   const first = inputs[0]?.tables[name];
   const missing = (first?.sourceRows ?? 0) -
-    (first?.rows ?? []).reduce((sum, { rows }) => sum + rows, 0);
+    sum(first?.rows ?? [], "rows");
   if (missing > 0) throw new Error(`"${name}" was not kept before`);
 }
 

@@ -11,6 +11,7 @@ import type { BatchWork } from "../batches/batch_work.ts";
 import { ROW_KEY, UNREADABLE } from "../tables/land_table.ts";
 import { typedFolder } from "./share_note.ts";
 import { sourcesOf } from "./typed_table.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /**
  * The folders that together have what models read of a table, and nothing else,
@@ -52,7 +53,7 @@ export async function typedFolders(
       from ${readParquetSql(typed.zone, readable)}`,
     );
     if (columnsHash(found) !== columnsHash(columns)) return [];
-    const rows = readable.reduce((sum, file) => sum + file.rows, 0);
+    const rows = sum(readable, "rows");
     const folder = typedFolder(table.name, { runId, batch: input.batch });
     folders.push({ folder, rows });
   }

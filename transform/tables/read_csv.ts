@@ -7,6 +7,7 @@ import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { TextRow } from "../../lib/sql/quote.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /** In a group of batches, the column with the path of a row's file. */
 export const FILE_PATH = "file path";
@@ -49,7 +50,7 @@ export async function readCsv(
   } catch (error) {
     throw dataFileError(error, { action: "read", subject, task: "transform" });
   }
-  const expected = files.reduce((sum, file) => sum + file.rows, 0);
+  const expected = sum(files, "rows");
   // DuckDB says how many rows it has put into the table.
   if (Number(created?.Count) === expected) return;
   throw new StageError(
