@@ -14,7 +14,7 @@ import {
   type TransactionOptions,
 } from "../lib/postgres/postgres.ts";
 import { quoteText } from "../lib/sql/quote.ts";
-import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import { loadedModels } from "../lib/warehouse/loaded_models.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { forStage } from "../lib/stage_context.ts";
 import { openTempFolder } from "../lib/temp_folder.ts";
@@ -129,7 +129,7 @@ async function compareAll(work: VerifyWork): Promise<Comparison[]> {
       source: source.tables,
       keptSql: (table) => tableRowsSql(zone, { state, table }),
     });
-    const models = [...sql.models, QUARANTINE].map((model): ModelInLake => ({
+    const models = loadedModels(sql).map((model): ModelInLake => ({
       ...model,
       columns: (columns.get(model.name) ?? []).map((column) => ({
         ...column,
@@ -265,7 +265,7 @@ async function findBrokenRules(
 ): Promise<BrokenRule[]> {
   const { sql } = context;
   const broken: BrokenRule[] = [];
-  const models = [...sql.models, QUARANTINE];
+  const models = loadedModels(sql);
   for (const model of models) {
     broken.push(
       ...await reading(context, warehouse, async () => {

@@ -8,7 +8,6 @@ import { whileIntact } from "../../lib/duckdb/while_intact.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { checkDependents } from "../dependents/check_dependents.ts";
@@ -272,7 +271,7 @@ async function checkTable(
 ): Promise<void> {
   const { context, client } = work;
   const { table, batch } = options;
-  const models = [...context.sql.models, QUARANTINE].map(({ name }) => name);
+  const models = loadedModels(context.sql).map(({ name }) => name);
   const checks = checksOf(table, { checks: context.sql.checks, models });
   await client.query(
     "delete from pipeline.finding where check_name = any($1)",

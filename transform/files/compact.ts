@@ -4,7 +4,7 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
+import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import type { CompactionBounds, StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { bytesOf, dueMerges } from "./due_merges.ts";
@@ -139,7 +139,7 @@ function modelOf(
   { sql }: Pick<CompactionWork, "sql">,
   [file]: readonly LiveFile[],
 ): Pick<Model, "key"> | undefined {
-  return [...sql.models, QUARANTINE].find(({ name }) => name === file?.model);
+  return loadedModels(sql).find(({ name }) => name === file?.model);
 }
 
 /**
