@@ -1,5 +1,12 @@
 import { COMMENT } from "./sql_comment.ts";
-import { lower, type Token, tokenize, words } from "./sql_tokens.ts";
+import {
+  depthAt,
+  lower,
+  type Token,
+  tokenize,
+  unquoted,
+  words,
+} from "./sql_tokens.ts";
 
 /** The relation with the batch that is shown, and its day. */
 const AS_OF = "as_of";
@@ -152,16 +159,6 @@ function isLabel(tokens: readonly Token[], index: number): boolean {
   return isColumn && depthAt(tokens, index) === 0;
 }
 
-/** In how many brackets a token is. */
-function depthAt(tokens: readonly Token[], index: number): number {
-  let depth = 0;
-  for (const { text } of tokens.slice(0, index)) {
-    if (text === "(") depth++;
-    if (text === ")") depth--;
-  }
-  return depth;
-}
-
 /** Whether `age` is called there with one argument: it counts up to today. */
 function isAgeOfToday(tokens: readonly Token[], index: number): boolean {
   if (lower(tokens[index]) !== "age") return false;
@@ -223,7 +220,5 @@ function textOf(token: Token | undefined): string {
 
 /** A name as PostgreSQL stores it; empty for what is no name. */
 function nameOf(token: Token | undefined): string {
-  return token?.kind === "quoted"
-    ? token.text.slice(1, -1).replaceAll('""', '"')
-    : lower(token);
+  return token?.kind === "quoted" ? unquoted(token.text) : lower(token);
 }

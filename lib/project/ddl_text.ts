@@ -4,6 +4,7 @@
  */
 
 import { COMMENT } from "./sql_comment.ts";
+import { unquoted } from "./sql_tokens.ts";
 
 /** A pattern for a name, plain or in quotes. */
 export const NAME = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;
@@ -44,9 +45,7 @@ const TOKENS = new RegExp(
 
 /** A name as PostgreSQL stores it. */
 export function plainName(name: string): string {
-  return name.startsWith('"')
-    ? name.slice(1, -1).replaceAll('""', '"')
-    : name.toLowerCase();
+  return name.startsWith('"') ? unquoted(name) : name.toLowerCase();
 }
 
 /** The text up to the bracket that closes one opened before the text. */

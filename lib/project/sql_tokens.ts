@@ -58,3 +58,18 @@ export function words(list: string): ReadonlySet<string> {
 export function lower(token: Token | undefined): string {
   return token?.kind === "word" ? token.text.toLowerCase() : "";
 }
+
+/** In how many brackets the token at an index is. */
+export function depthAt(tokens: readonly Token[], index: number): number {
+  let depth = 0;
+  for (const { text } of tokens.slice(0, index)) {
+    if (text === "(") depth++;
+    if (text === ")") depth--;
+  }
+  return depth;
+}
+
+/** A name without the quotes that it may have. */
+export function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}

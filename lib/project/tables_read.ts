@@ -1,4 +1,5 @@
 import { COMMENT } from "./sql_comment.ts";
+import { unquoted } from "./sql_tokens.ts";
 
 /** Comments, strings (dollar-quoted ones too), names, and other characters. */
 const TOKENS = new RegExp(
@@ -40,7 +41,7 @@ export function tablesRead(
   const tokens = [...sql.matchAll(TOKENS)].flatMap(({ groups }) => {
     const { name, sign } = groups ?? {};
     return name !== undefined
-      ? [plain(name)]
+      ? [unquoted(name)]
       : sign !== undefined
       ? [sign]
       : [];
@@ -73,8 +74,4 @@ export function withoutEnd(sql: string): string {
     if (!isPassedOver) end = index + token.length;
   }
   return end === 0 ? sql : sql.slice(0, end);
-}
-
-function plain(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
