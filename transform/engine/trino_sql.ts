@@ -1,8 +1,10 @@
 import { lintShared } from "../../lib/project/shared_sql.ts";
 import {
+  depthAt,
   lower,
   type Token,
   tokenize,
+  unquoted,
   words,
 } from "../../lib/project/sql_tokens.ts";
 
@@ -88,7 +90,7 @@ function rewrite(
     const isRead = ["changed", "current"].includes(word) &&
       next?.text === "." && before?.text !== "." && second !== undefined;
     if (isRead) {
-      written.push(tableName(word, plainName(second)));
+      written.push(tableName(word, unquoted(second.text)));
       index += 2;
     } else if (["cast", "date_diff"].includes(word) && next?.text === "(") {
       const end = closing(tokens, index + 1);
@@ -189,15 +191,4 @@ function closing(tokens: readonly Token[], open: number): number {
     if (text === ")" && --depth === 0) return index;
   }
   return tokens.length;
-}
-
-function depthAt(tokens: readonly Token[], index: number): number {
-  return tokens.slice(0, index).reduce(
-    (depth, { text }) => depth + (text === "(" ? 1 : text === ")" ? -1 : 0),
-    0,
-  );
-}
-
-function plainName({ text }: Token): string {
-  return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text;
 }
