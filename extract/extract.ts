@@ -14,7 +14,7 @@ import {
 } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkClock } from "./check_clock.ts";
-import { checkDeletes } from "./limit_mass_deletes.ts";
+import { limitMassDeletes } from "./limit_mass_deletes.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
 import { readShippedWriters } from "./watermark_sql.ts";
@@ -138,7 +138,7 @@ async function readBatch(
   const { tables, writers } = await readTables(snapshot, reads, run);
   await checkDefinitions(snapshot, { live });
   if (options.allowMassDelete !== true) {
-    checkDeletes(tables, { previous, config });
+    limitMassDeletes(tables, { previous, config });
   }
   const source = nextSourceState(snapshot, { writers, previous });
   await warnOfOldWatermark(snapshot, { source, context });

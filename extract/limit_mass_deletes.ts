@@ -13,7 +13,7 @@ const MASS_DELETE_ROWS_MIN = 10;
  * Throws a `StageError` when more than the configured share of a table is gone:
  * a truncated source is more often an accident than intended.
  */
-export function checkDeletes(
+export function limitMassDeletes(
   tables: [string, IngestedTable][],
   options: {
     previous: IngestionManifest | undefined;
