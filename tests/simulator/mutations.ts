@@ -252,7 +252,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 2,
     finds: new RegExp(`load failed in a run without faults|${CONTENT.source}`),
     edits: [{
-      file: "transform/checks/check_versions.ts",
+      file: "transform/checks/broken_rule.ts",
       find: "  const columns = neverNull(checked);\n",
       replace: "  const columns = neverNull(checked);\n" +
         "  if (columns.length > 0) return undefined;\n",

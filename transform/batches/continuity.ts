@@ -5,7 +5,7 @@ import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { queryHash } from "../../lib/project/transform_hash.ts";
-import { splitQueries } from "../checks/sql_parts.ts";
+import { splitQueries } from "../checks/split_queries.ts";
 import { tableFiles } from "../tables/table_state.ts";
 import type { Prepare } from "./make_batch.ts";
 

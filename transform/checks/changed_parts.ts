@@ -3,7 +3,7 @@ import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { nameCaptures } from "./name_captures.ts";
 import type { SelectColumn, SplitQuery } from "./split_query.ts";
 import { isUnnest, type SqlNode, walk } from "../../lib/models/sql_tree.ts";
-import type { SplitQueries } from "./sql_parts.ts";
+import type { SplitQueries } from "./split_queries.ts";
 import { quarantinePath } from "../../lib/project/quarantine_file.ts";
 
 /**

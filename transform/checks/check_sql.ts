@@ -21,7 +21,7 @@ import {
 } from "../batches/continuity.ts";
 import type { Prepare } from "../batches/make_batch.ts";
 import { changedParts } from "./changed_parts.ts";
-import { splitQueries } from "./sql_parts.ts";
+import { splitQueries } from "./split_queries.ts";
 
 /**
  * Throws a `StageError` if earlier batches have a model under another key, or

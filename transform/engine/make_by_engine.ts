@@ -18,7 +18,7 @@ import { EngineRefusal } from "../../lib/engine.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { type BatchWork, columnsOf } from "../batches/batch_work.ts";
-import { brokenRule } from "../checks/check_versions.ts";
+import { brokenRule } from "../checks/broken_rule.ts";
 import { writeVersions } from "../files/write_versions.ts";
 import { typedFolders } from "../shares/typed_folders.ts";
 import { deletedKeysSql } from "../models/make_rows.ts";

@@ -4,7 +4,7 @@ import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { type BatchContent, columnsOf } from "../batches/batch_work.ts";
 import { groupedTable, type GroupWork } from "../batches/group_work.ts";
-import { brokenRule } from "../checks/check_versions.ts";
+import { brokenRule } from "../checks/broken_rule.ts";
 import { IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
 import { keepTable, tableBefore, tableFiles } from "../tables/table_state.ts";
 import { insertVersions } from "./made_versions.ts";

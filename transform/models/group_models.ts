@@ -14,7 +14,7 @@ import {
   keepState,
   stateBefore,
 } from "../batches/batch_work.ts";
-import { brokenRule } from "../checks/check_versions.ts";
+import { brokenRule } from "../checks/broken_rule.ts";
 import {
   type GroupContent,
   type GroupedModel,

@@ -11,7 +11,7 @@ import {
   columnsOf,
   publishedSql,
 } from "../batches/batch_work.ts";
-import { brokenRule } from "../checks/check_versions.ts";
+import { brokenRule } from "../checks/broken_rule.ts";
 import { writeDifference } from "../files/write_versions.ts";
 
 /**

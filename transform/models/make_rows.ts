@@ -15,7 +15,7 @@ import {
   brokenKeysSql,
   brokenRule,
   type CheckedRows,
-} from "../checks/check_versions.ts";
+} from "../checks/broken_rule.ts";
 import { ROW_KEY } from "../tables/land_table.ts";
 import { differenceSql } from "./model_changes.ts";
 import { writeVersions } from "../files/write_versions.ts";

@@ -19,7 +19,7 @@ import {
   brokenKeysSql,
   brokenRule,
   type CheckedRows,
-} from "../checks/check_versions.ts";
+} from "../checks/broken_rule.ts";
 import { writeVersions } from "../files/write_versions.ts";
 
 /** Makes a set: the rows that it does not hold yet. */

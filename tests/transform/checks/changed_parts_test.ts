@@ -3,7 +3,7 @@ import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { changedParts } from "../../../transform/checks/changed_parts.ts";
-import { splitQueries } from "../../../transform/checks/sql_parts.ts";
+import { splitQueries } from "../../../transform/checks/split_queries.ts";
 import { registerModels } from "../../../lib/models/register_models.ts";
 import { projectOf } from "../../harness/companies/small_project.ts";
 
