@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { splitSql } from "../../lib/project/ddl_text.ts";
 import type { SqlFile } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
@@ -12,6 +12,7 @@ import {
 import { ENGINE_INDEXES } from "./engine_indexes.ts";
 import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { appliedMigrations } from "../tables/migrate.ts";
+import { hasKeysTwice } from "./has_keys_twice.ts";
 
 const SCHEMA = "pipeline.";
 /** Without these a load would continue from a wrong state, or lose findings. */
@@ -104,19 +105,6 @@ async function doubledTables(
     });
   }
   return doubled;
-}
-
-/** Whether rows of a table, a name in SQL, have the same key. */
-export async function hasKeysTwice(
-  client: pg.Client,
-  { table, key }: { table: string; key: readonly string[] },
-): Promise<boolean> {
-  const found = await query(
-    client,
-    `select from ${table} group by ${quoteNames(key)} having count(*) > 1
-    limit 1`,
-  );
-  return found.length > 0;
 }
 
 /** Throws a `StageError` for the first of these that only a reload fills. */

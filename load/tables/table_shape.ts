@@ -5,7 +5,7 @@ import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
-import { hasKeysTwice } from "../schema/own_tables.ts";
+import { hasKeysTwice } from "../schema/has_keys_twice.ts";
 import { checkNotMoved } from "./missing_tables.ts";
 import tableShapesSql from "./table_shapes.sql" with { type: "text" };
 
