@@ -25,7 +25,7 @@ import {
   readFromLake,
   versionsIn,
 } from "./lake_rows.ts";
-import { type AskWarehouse, readOwnForms } from "./own_forms.ts";
+import { type AskWarehouse, readPrintedForms } from "./printed_forms.ts";
 import { acceptingCommands, repairCommands } from "./repair_commands.ts";
 import {
   type DifferingColumn,
@@ -138,10 +138,10 @@ async function compareModel(
   }
   await readFromWarehouse(duckdb, held);
   const expected = expectedInWarehouse(held, heldBack);
-  const forms = await readOwnForms(duckdb, {
+  const forms = await readPrintedForms(duckdb, {
     ...work,
     table: model.name,
-    columns: held.columns.filter(({ hasOwnForm }) => hasOwnForm)
+    columns: held.columns.filter(({ hasPrintedForm }) => hasPrintedForm)
       .map(({ name }) => name),
     expected: [expected, ENDED_IN_LAKE],
     held: [OPEN_IN_WAREHOUSE, ENDED_IN_WAREHOUSE],

@@ -10,7 +10,11 @@ import {
   openInLake,
   type VerifiedColumn,
 } from "./lake_rows.ts";
-import { joinOwnForms, type OwnForms, ownFormSql } from "./own_forms.ts";
+import {
+  joinPrintedForms,
+  type PrintedForms,
+  printedFormSql,
+} from "./printed_forms.ts";
 import {
   BEYOND_WAREHOUSE,
   ENDED_IN_WAREHOUSE,
@@ -24,7 +28,7 @@ import {
 
 type ComparedColumn =
   & VerifiedColumn
-  & Partial<Pick<WarehouseColumn, "hasOwnForm" | "isText">>;
+  & Partial<Pick<WarehouseColumn, "hasPrintedForm" | "isText">>;
 
 /** A set may hold more: rows that existed once. */
 export function lakeSides(
@@ -69,7 +73,7 @@ export function expectedInWarehouse(
 /** Current rows: as they are expected, and as the warehouse has them. */
 export function warehouseSides(
   { model, columns }: ModelInWarehouse,
-  { expected, forms }: { expected: string; forms: readonly OwnForms[] },
+  { expected, forms }: { expected: string; forms: readonly PrintedForms[] },
 ): Sides {
   return {
     key: model.key,
@@ -110,7 +114,7 @@ function misnumberedSql({ key, recordId = "" }: ModelInLake): string {
 /** Ended versions: as the lake has them, and as the warehouse does. */
 export function historySides(
   { model, columns }: ModelInWarehouse,
-  forms: readonly OwnForms[],
+  forms: readonly PrintedForms[],
 ): Sides {
   const names = quoteNames(model.key);
   const keyColumns = columns.filter(({ name }) => model.key.includes(name));
@@ -140,7 +144,7 @@ export function historySides(
       where (valid_to is null) <> (to_batch is null)
       union all select ${names}, batch as from_batch, 'different' as ${KIND}
       from (select ${selectSql(keyColumns, keyForms)}, batch, snapshot_time
-        from ${joinOwnForms(openInLake(model), keyForms)})
+        from ${joinPrintedForms(openInLake(model), keyForms)})
       inner join (select ${names}, from_batch, valid_from
         from ${OPEN_IN_WAREHOUSE}) using (${names})
       where batch is distinct from from_batch
@@ -157,20 +161,22 @@ function inWarehouseForm(
   rows: string,
   { columns, forms }: {
     columns: readonly ComparedColumn[];
-    forms: readonly OwnForms[];
+    forms: readonly PrintedForms[];
   },
 ): string {
   return `(select ${selectSql(columns, forms)}, false as ${INEXACT}
-    from ${joinOwnForms(rows, forms)})`;
+    from ${joinPrintedForms(rows, forms)})`;
 }
 
 function selectSql(
   columns: readonly ComparedColumn[],
-  forms: readonly OwnForms[],
+  forms: readonly PrintedForms[],
 ): string {
   return columns.map((column) =>
     `${
-      column.hasOwnForm ? ownFormSql(column.name, forms) : comparableSql(column)
+      column.hasPrintedForm
+        ? printedFormSql(column.name, forms)
+        : comparableSql(column)
     } as ${quoteName(column.name)}`
   ).join(", ");
 }

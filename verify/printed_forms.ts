@@ -9,7 +9,7 @@ import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
 /** Texts that are given to a column, and how its type writes them. */
-export interface OwnForms {
+export interface PrintedForms {
   column: string;
   /** The relation in DuckDB with both, as `GIVEN` and `OWN`. */
   rows: string;
@@ -32,7 +32,7 @@ const UNREADABLE = /^(0A|2[23]|42|54|P0)/;
  * mean the same value. Sends the texts that the column does not hold, each
  * once; one that the type can't read stays as it is.
  */
-export async function readOwnForms(
+export async function readPrintedForms(
   duckdb: DuckDb,
   options: {
     table: string;
@@ -43,11 +43,11 @@ export async function readOwnForms(
     folder: string;
     ask: AskWarehouse;
   },
-): Promise<OwnForms[]> {
+): Promise<PrintedForms[]> {
   const { table, columns, folder, ask } = options;
-  const found: OwnForms[] = [];
+  const found: PrintedForms[] = [];
   for (const [index, column] of columns.entries()) {
-    const path = join(folder, "own-forms-given.csv");
+    const path = join(folder, "printed-forms-given.csv");
     const [written] = await duckdb.rows(
       `copy (select given, given from (${givenSql(column, options)}))
       to ${quoteText(path)} (format csv, header false, force_quote *)`,
@@ -55,11 +55,11 @@ export async function readOwnForms(
     const copied = written?.Count === "0"
       ? undefined
       : await ask((client) =>
-        askOwnForms(client, { table, column, given: path, folder })
+        askPrintedForms(client, { table, column, given: path, folder })
       );
     await Deno.remove(path);
     if (copied === undefined) continue;
-    const rows = `${WORK_CATALOGUE}.main.own_forms_${index}`;
+    const rows = `${WORK_CATALOGUE}.main.printed_forms_${index}`;
     await duckdb.run(
       `create or replace table ${rows} as from ${copiedRowsSql(copied)}`,
     );
@@ -69,15 +69,21 @@ export async function readOwnForms(
   return found;
 }
 
-/** SQL for a column's text in rows that `joinOwnForms` has joined. */
-export function ownFormSql(column: string, forms: readonly OwnForms[]): string {
+/** SQL for a column's text in rows that `joinPrintedForms` has joined. */
+export function printedFormSql(
+  column: string,
+  forms: readonly PrintedForms[],
+): string {
   const text = `cast(${quoteName(column)} as varchar)`;
   const index = forms.findIndex((one) => one.column === column);
   return index < 0 ? text : `coalesce(own_${index}.${OWN}, ${text})`;
 }
 
 /** SQL for rows, joined with the warehouse's forms of their texts. */
-export function joinOwnForms(rows: string, forms: readonly OwnForms[]): string {
+export function joinPrintedForms(
+  rows: string,
+  forms: readonly PrintedForms[],
+): string {
   const joins = forms.map((form, index) =>
     `left join ${form.rows} as own_${index}
       on own_${index}.${GIVEN} = cast(${quoteName(form.column)} as varchar)`
@@ -100,16 +106,16 @@ function givenSql(
     anti join (${texts(options.held)}) using (given) where given is not null`;
 }
 
-async function askOwnForms(
+async function askPrintedForms(
   client: pg.Client,
   options: { table: string; column: string; given: string; folder: string },
 ): Promise<CopiedRows> {
   const { table, column, given, folder } = options;
   const columns = [GIVEN, OWN].map((name) => name.slice(1, -1));
-  const asked = "pg_temp.own_forms";
+  const asked = "pg_temp.printed_forms";
   // As load does, by the column's own type, with its digits and domain.
   await client.query(
-    `create temporary table own_forms as
+    `create temporary table printed_forms as
     select null::text as ${GIVEN}, ${quoteName(column)} as ${OWN}
     from ${quoteName(table)} where false`,
   );
@@ -121,7 +127,7 @@ async function askOwnForms(
       file.readable,
     );
   };
-  const path = join(folder, "own-forms.csv");
+  const path = join(folder, "printed-forms.csv");
   if (await inSavepoint(client, UNREADABLE, copyGiven)) {
     const select = `select ${quoteNames(columns)} from ${asked}`;
     return await copyRows(client, { select, columns, path });

@@ -34,7 +34,7 @@ export interface WarehouseColumn extends VerifiedColumn {
    * Whether its type may write a value differently from the text given: then
    * the warehouse's texts are compared with its forms of the lake's.
    */
-  hasOwnForm: boolean;
+  hasPrintedForm: boolean;
 }
 
 /** A model as the warehouse holds it as of a batch, in files. */
@@ -126,7 +126,7 @@ export async function copyFromWarehouse(
       ...column,
       fits: fits(column, field),
       isText: TEXT_IDS.includes(field?.dataTypeID ?? 0),
-      hasOwnForm: hasOwnForm(column, field),
+      hasPrintedForm: hasPrintedForm(column, field),
     };
   });
   const identity = [...model.key, ...stampsOf(model).map(({ name }) => name)];
@@ -190,7 +190,7 @@ export function fits(
 }
 
 /** For a domain, the server names its base type. */
-function hasOwnForm(
+function hasPrintedForm(
   column: VerifiedColumn,
   field: pg.FieldDef | undefined,
 ): boolean {
@@ -256,14 +256,16 @@ export async function readFromWarehouse(
 ): Promise<void> {
   if (files === undefined) return;
   const all = [...columns, ...stampsOf(model)];
-  const ownForm = columns.filter(({ hasOwnForm }) => hasOwnForm)
+  const printedForm = columns.filter(({ hasPrintedForm }) => hasPrintedForm)
     .map(({ name }) => name);
   const values = all.map((column) =>
     `${
-      ownForm.includes(column.name) ? quoteName(column.name) : parsedSql(column)
+      printedForm.includes(column.name)
+        ? quoteName(column.name)
+        : parsedSql(column)
     } as ${quoteName(column.name)}`
   );
-  const inexact = columns.filter(({ hasOwnForm }) => !hasOwnForm)
+  const inexact = columns.filter(({ hasPrintedForm }) => !hasPrintedForm)
     .map(inexactSql).filter((sql) => sql !== "");
   for (
     const [view, copied] of [

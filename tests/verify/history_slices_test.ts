@@ -50,7 +50,7 @@ const HELD: ModelInWarehouse = {
     ...column,
     fits: true,
     isText: column.type === "VARCHAR",
-    hasOwnForm: false,
+    hasPrintedForm: false,
   })),
   differing: [],
   drops: false,
