@@ -20,70 +20,90 @@ export interface RdsInstance {
   secret_id: string;
 }
 
+/** Where secrets are, and who makes their values. */
+interface FillOptions {
+  options: Options;
+  region: string;
+  rds: RdsInstance | null | undefined;
+}
+
 /** Gives each secret without a value one; returns what is left to do. */
 export async function fillSecrets(
   options: Options,
-  { region, rds }: { region: string; rds: RdsInstance | null | undefined },
+  { region, rds }: Pick<FillOptions, "region" | "rds">,
 ): Promise<string[]> {
   say(7, "Make the databases' roles, and give the functions their secrets");
-  const idOf = (name: string) => `totesys-${options.environment}/${name}`;
-  const put = async (name: string, value: string) => {
-    const id = idOf(name);
-    await aws([
-      ...["secretsmanager", "put-secret-value", "--region", region],
-      ...["--secret-id", id, "--secret-string", "file:///dev/stdin"],
-    ], value);
-    console.log(`${id} has a value now`);
-  };
   const open: string[] = [];
   const sql = Deno.env.get("SQL_DIRECTORY")?.trim() || join(project, "sql");
   for (const database of await databasesOf(sql, project)) {
-    const { name, file, roles } = database;
-    const secrets: string[] = [];
-    for (const secret of Object.keys(roles)) {
-      if (await isEmpty(idOf(secret), region)) secrets.push(secret);
-    }
-    if (secrets.length === 0) {
-      console.log(`The ${name}'s secrets have values`);
-      continue;
-    }
-    try {
-      const url =
-        rds && name === "warehouse" && options.files[name] === undefined
-          ? await adminUrl(rds, region)
-          : await readUrl(database, options);
-      const values = url === "" ? new Map() : await makeRoles(database, {
-        url,
-        secrets,
-      });
-      for (const [secret, value] of values) await put(secret, value);
-      if (values.has(secrets[0]) && values.size >= secrets.length) continue;
-    } catch (error) {
-      console.error(describeError(error, { command: "deploy", json: false }));
-    }
-    open.push(
-      `give ${
-        secrets.map(idOf).join(" and ")
-      } a value: with --${name} FILE, or, where the database is out of reach from here, by ${file} and aws secretsmanager put-secret-value (docs/deploy.md)`,
-    );
+    open.push(...await fillOfDatabase(database, { options, region, rds }));
   }
-  if (await isEmpty(idOf("dashboard"), region)) {
-    const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
-    await put("dashboard", token);
+  const token = idOf("dashboard", options);
+  if (await isEmpty(token, region)) {
+    const value = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
+    await put(token, { value, region });
     console.log(
-      `aws secretsmanager get-secret-value --secret-id ${
-        idOf("dashboard")
-      } --query SecretString shows the dashboard's token`,
+      `aws secretsmanager get-secret-value --secret-id ${token} --query SecretString shows the dashboard's token`,
     );
   }
-  if (await isEmpty(idOf("iceberg"), region)) {
+  const iceberg = idOf("iceberg", options);
+  if (await isEmpty(iceberg, region)) {
     open.push(
-      `give ${
-        idOf("iceberg")
-      } a value, the Iceberg REST catalogue's token or client-id:client-secret, by aws secretsmanager put-secret-value (docs/deploy.md)`,
+      `give ${iceberg} a value, the Iceberg REST catalogue's token or client-id:client-secret, by aws secretsmanager put-secret-value (docs/deploy.md)`,
     );
   }
   return open;
+}
+
+/** Makes the roles of a database whose secrets have no values yet. */
+async function fillOfDatabase(
+  database: Database,
+  { options, region, rds }: FillOptions,
+): Promise<string[]> {
+  const { name, file, roles } = database;
+  const secrets: string[] = [];
+  for (const secret of Object.keys(roles)) {
+    if (await isEmpty(idOf(secret, options), region)) secrets.push(secret);
+  }
+  if (secrets.length === 0) {
+    console.log(`The ${name}'s secrets have values`);
+    return [];
+  }
+  try {
+    const url = rds && name === "warehouse" && options.files[name] === undefined
+      ? await adminUrl(rds, region)
+      : await readUrl(database, options);
+    const values = url === "" ? new Map() : await makeRoles(database, {
+      url,
+      secrets,
+    });
+    for (const [secret, value] of values) {
+      await put(idOf(secret, options), { value, region });
+    }
+    if (values.has(secrets[0]) && values.size >= secrets.length) return [];
+  } catch (error) {
+    console.error(describeError(error, { command: "deploy", json: false }));
+  }
+  const ids = secrets.map((secret) => idOf(secret, options)).join(" and ");
+  return [
+    `give ${ids} a value: with --${name} FILE, or, where the database is out of reach from here, by ${file} and aws secretsmanager put-secret-value (docs/deploy.md)`,
+  ];
+}
+
+function idOf(secret: string, { environment }: Options): string {
+  return `totesys-${environment}/${secret}`;
+}
+
+/** Gives a secret a value, which is in no argument of a process. */
+async function put(
+  id: string,
+  { value, region }: { value: string; region: string },
+): Promise<void> {
+  await aws([
+    ...["secretsmanager", "put-secret-value", "--region", region],
+    ...["--secret-id", id, "--secret-string", "file:///dev/stdin"],
+  ], value);
+  console.log(`${id} has a value now`);
 }
 
 /** Whether there is such a secret, and it has no value yet. */
