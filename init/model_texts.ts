@@ -1,7 +1,7 @@
 import { fullName, type SourceColumn } from "./catalogue.ts";
 import { canHaveRule, type PlannedColumn } from "./plan_column.ts";
 import type { PlannedModel, Star } from "./star.ts";
-import { name } from "./write_contract.ts";
+import { quoteIfNeeded } from "./write_contract.ts";
 
 const LINE = 76;
 const WHOLE_OR_YES = /^(smallint|integer|bigint|boolean)$/;
@@ -26,7 +26,7 @@ function modelText(model: PlannedModel): string {
 
 select
     ${selectList(model).join(",\n    ")}
-from changed.${name(model.called)}
+from changed.${quoteIfNeeded(model.contractName)}
 `;
 }
 
@@ -44,22 +44,24 @@ function headerLines(
       ...column.source.comment === null ? [] : [oneLine(column.source.comment)],
       ...column.moment === undefined ? [] : ["null where it is infinite"],
     ].join("; ");
-    return said === "" ? [] : [`  ${name(column.name)}: ${said}`];
+    return said === "" ? [] : [`  ${quoteIfNeeded(column.name)}: ${said}`];
   });
   return [
     ...wrapped(oneLine(table.comment ?? "") || `Rows of ${fullName(table)}.`)
       .map(withoutLabel),
     "",
-    ...wrapped(`Key: ${inModel.map(name).join(", ")}.`),
+    ...wrapped(`Key: ${inModel.map(quoteIfNeeded).join(", ")}.`),
     ...references.size === 0 ? [] : wrapped(
       `References: ${
-        [...references].map(([column, to]) => `${name(column)} -> ${to}`)
+        [...references].map(([column, to]) =>
+          `${quoteIfNeeded(column)} -> ${to}`
+        )
           .join(", ")
       }.`,
     ),
     ...notNull.length === 0
       ? []
-      : wrapped(`Not null: ${notNull.map(name).join(", ")}.`),
+      : wrapped(`Not null: ${notNull.map(quoteIfNeeded).join(", ")}.`),
     ...meanings.length === 0 ? [] : ["Columns:", ...meanings],
     ...notes.flatMap((note) => ["", ...wrapped(`Left out: ${note}.`)]),
   ];
@@ -69,7 +71,7 @@ function headerLines(
 function selectList(model: PlannedModel): string[] {
   const { key, columns, references } = model;
   const selected = columns.map((column) => {
-    const source = name(column.source.name);
+    const source = quoteIfNeeded(column.source.name);
     // A key is followed to the source's column, so neither it nor a reference
     // is cast.
     const isKey = key.includes(column.source.name) ||
@@ -83,11 +85,13 @@ function selectList(model: PlannedModel): string[] {
       ? source
       : valueSql(column.source, source);
     return {
-      isSame: own === name(column.name),
-      own: own === name(column.name) ? own : `${own} as ${name(column.name)}`,
+      isSame: own === quoteIfNeeded(column.name),
+      own: own === quoteIfNeeded(column.name)
+        ? own
+        : `${own} as ${quoteIfNeeded(column.name)}`,
       days: column.day === undefined
         ? []
-        : [`${daySql(column)} as ${name(column.day)}`],
+        : [`${daySql(column)} as ${quoteIfNeeded(column.day)}`],
     };
   });
   // Then a column that the contract gains is in the model as well.
@@ -115,7 +119,9 @@ function valueSql({ type, valueType }: SourceColumn, source: string): string {
 
 /** A date or time that the contract has as text; neither infinity is one. */
 export function finiteSql({ source }: PlannedColumn): string {
-  return `nullif(nullif(${name(source.name)}, 'infinity'), '-infinity')`;
+  return `nullif(nullif(${
+    quoteIfNeeded(source.name)
+  }, 'infinity'), '-infinity')`;
 }
 
 function momentSql(column: PlannedColumn): string {
@@ -127,7 +133,7 @@ function daySql(column: PlannedColumn): string {
   return moment === "date"
     ? momentSql(column)
     : `cast(${
-      moment === undefined ? name(source.name) : momentSql(column)
+      moment === undefined ? quoteIfNeeded(source.name) : momentSql(column)
     } as date)`;
 }
 
@@ -148,7 +154,7 @@ export function decimalOf(
 }
 
 function daysOf(
-  { kind, called, columns, references }: PlannedModel,
+  { kind, contractName, columns, references }: PlannedModel,
   calendar: string,
 ): string[] {
   if (kind !== "fact") return [];
@@ -156,7 +162,7 @@ function daysOf(
     column.day !== undefined || references.get(column.name) === calendar
   ).map((column) =>
     `    select ${daySql(column)} as date_id
-    from changed.${name(called)}`
+    from changed.${quoteIfNeeded(contractName)}`
   );
 }
 

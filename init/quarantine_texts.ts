@@ -2,7 +2,7 @@ import { quarantineName } from "../lib/project/quarantine_file.ts";
 import { quoteText } from "../lib/sql/quote.ts";
 import { decimalOf, finiteSql } from "./model_texts.ts";
 import type { Star } from "./star.ts";
-import { name } from "./write_contract.ts";
+import { quoteIfNeeded } from "./write_contract.ts";
 
 /**
  * Rules for rows whose values the models can't hold, by the names of their
@@ -15,7 +15,7 @@ export function quarantineTexts({ models }: Star): Map<string, string> {
   for (const model of models) {
     const faults = model.columns.flatMap((column) => {
       const type = decimalOf(model, column) ?? column.moment;
-      const own = name(column.source.name);
+      const own = quoteIfNeeded(column.source.name);
       const cast = column.moment === undefined ? own : finiteSql(column);
       return type === undefined ? [] : [{
         where: `${cast} is not null
@@ -27,9 +27,9 @@ export function quarantineTexts({ models }: Star): Map<string, string> {
     });
     if (faults.length === 0) continue;
     texts.set(
-      quarantineName(model.called),
-      ruleText(model.key.map(name), {
-        table: name(model.called),
+      quarantineName(model.contractName),
+      ruleText(model.key.map(quoteIfNeeded), {
+        table: quoteIfNeeded(model.contractName),
         faults,
       }),
     );

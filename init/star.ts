@@ -17,7 +17,7 @@ export interface PlannedModel {
   table: SourceTable;
   key: readonly string[];
   /** What the contract calls the table. */
-  called: string;
+  contractName: string;
   /** The model's name: the table's, as a plain name. */
   name: string;
   kind: "fact" | "dimension";
@@ -83,11 +83,11 @@ export function planStar(tables: readonly SourceTable[]): Star {
     });
     return false;
   });
-  const called = tableNames(unique.map(({ table }) => table));
+  const contractNames = tableNames(unique.map(({ table }) => table));
   const kinds = unique.map(({ table }) => kindOf(table, tables));
   const names = modelNames(unique.map((_, index) => ({
     prefix: kinds[index]?.kind === "fact" ? "fact" : "dim",
-    name: called[index] ?? "",
+    name: contractNames[index] ?? "",
   })));
   const calendar = calendarName(names);
   const dimensions = new Map(
@@ -105,7 +105,8 @@ export function planStar(tables: readonly SourceTable[]): Star {
   const planned = new Set(unique.map(({ table }) => fullName(table)));
   const models = unique.map(({ table, key }, index) => {
     const { kind = "dimension", why = "" } = kinds[index] ?? {};
-    return planModel({ table, key, kind, why, called: called[index] ?? "" }, {
+    const contractName = contractNames[index] ?? "";
+    return planModel({ table, key, kind, why, contractName }, {
       name: names[index] ?? "",
       calendar,
       dimensions,
@@ -117,7 +118,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
 }
 
 function planModel(
-  given: Pick<PlannedModel, "table" | "key" | "kind" | "why" | "called">,
+  given: Pick<PlannedModel, "table" | "key" | "kind" | "why" | "contractName">,
   options: {
     name: string;
     calendar: string;

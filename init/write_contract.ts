@@ -9,7 +9,7 @@ export function contractText(star: Star): string {
   const tables = star.models.map(({ table, key, columns }) => {
     const lines = columns.map(({ source, contract, isCarried }) =>
       `${isCarried ? `    -- carried from ${source.type}\n` : ""}    ${
-        name(source.name)
+        quoteIfNeeded(source.name)
       } ${contract}${source.notNull ? " not null" : ""},`
     );
     const known = columns.map(({ source }) => source.name);
@@ -17,13 +17,15 @@ export function contractText(star: Star): string {
       .filter((column) => !known.includes(column))
       // A comment is a single line.
       .filter((column) => !LINE_BREAK.test(column));
-    return `create table ${name(table.schema)}.${name(table.name)} (
+    return `create table ${quoteIfNeeded(table.schema)}.${
+      quoteIfNeeded(table.name)
+    } (
 ${lines.join("\n")}${
       leftOut.length === 0
         ? ""
-        : `\n    -- leaves out: ${leftOut.map(name).join(", ")}`
+        : `\n    -- leaves out: ${leftOut.map(quoteIfNeeded).join(", ")}`
     }
-    primary key (${key.map(name).join(", ")})
+    primary key (${key.map(quoteIfNeeded).join(", ")})
 );
 `;
   });
@@ -85,7 +87,7 @@ ${
 }
 
 /** A name in SQL, quoted if it needs to be. */
-export function name(text: string): string {
+export function quoteIfNeeded(text: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(text) && !RESERVED.has(text)
     ? text
     : quoteName(text);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readCatalogue } from "../../init/catalogue.ts";
 import { modelTexts } from "../../init/model_texts.ts";
 import { planStar } from "../../init/star.ts";
-import { name } from "../../init/write_contract.ts";
+import { quoteIfNeeded } from "../../init/write_contract.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { lintSql } from "../../tools/sql_style.ts";
@@ -173,7 +173,7 @@ Deno.test("planStar() shortens names that a suffix makes too long", async () => 
   assert.ok(days.every((day) => bytes(day) <= 63));
 });
 
-Deno.test("name() quotes each reserved word of PostgreSQL and DuckDB", async () => {
+Deno.test("quoteIfNeeded() quotes each reserved word of PostgreSQL and DuckDB", async () => {
   await using database = await openTestDatabase();
   const instance = await DuckDBInstance.create(":memory:");
   const duckdb = await instance.connect();
@@ -189,7 +189,7 @@ Deno.test("name() quotes each reserved word of PostgreSQL and DuckDB", async () 
   );
   assert(words.size > 400);
   for (const word of words) {
-    const own = name(word);
+    const own = quoteIfNeeded(word);
     for (
       const sql of [
         `create temporary table ${own} (id integer, ${own} integer)`,
