@@ -12,8 +12,12 @@ import { StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkVersions, findVersions } from "./rows/find_versions.ts";
-import { type Followed, reportFollowed } from "./tables/follow_models.ts";
-import { followSql, NOTHING_FOLLOWED } from "./tables/follow_sql.ts";
+import { reportSchemaChanges } from "./tables/evolve_tables.ts";
+import {
+  type EvolvedSchema,
+  evolveSchema,
+  SCHEMA_UNCHANGED,
+} from "./tables/evolve_schema.ts";
 import {
   checkedEntry,
   type LedgerEntry,
@@ -36,15 +40,8 @@ import { sum } from "../lib/batches/sum.ts";
 const GROUP_BATCHES_MAX = 200;
 const GROUP_ROWS_MAX = 5_000_000;
 
-/** What loading versions did beside that. */
-interface LoadedVersions {
-  /** Whether there are foreign keys left to be validated after the commit. */
-  hasUnvalidatedKeys: boolean;
-  followed: readonly Followed[];
-}
-
 /** What a transaction has loaded. */
-interface LoadedGroup extends LoadedVersions {
+interface LoadedGroup extends EvolvedSchema {
   rows: number;
   bytes: number;
 }
@@ -61,8 +58,8 @@ interface GroupOptions {
   batches: BatchLog<ProcessedManifest>;
   newest: ProcessedManifest;
   manifests: readonly ProcessedManifest[];
-  /** Whether the tables may not have followed the models yet. */
-  follow: boolean;
+  /** Whether the tables may not fit the models yet. */
+  evolve: boolean;
 }
 
 /**
@@ -151,7 +148,7 @@ function readerOf(
  */
 async function tryGroup(
   context: StageContext,
-  options: Omit<GroupOptions, "client" | "follow"> & {
+  options: Omit<GroupOptions, "client" | "evolve"> & {
     loader: Loader;
     /** The newest batch in the warehouse. */
     entry: LedgerEntry | undefined;
@@ -167,10 +164,12 @@ async function tryGroup(
       loaded = await loadGroup(context, {
         ...options,
         client,
-        follow: entry?.transformHash !== context.sql.transformHash,
+        evolve: entry?.transformHash !== context.sql.transformHash,
       });
     });
-    if (loaded !== undefined) reportFollowed(context.log, loaded.followed);
+    if (loaded !== undefined) {
+      reportSchemaChanges(context.log, loaded.schemaChanges);
+    }
     return isAlone ? loaded ?? "outdated" : "overtaken";
   } catch (error) {
     const isNewest = manifests.at(-1)?.batch === newest.batch;
@@ -207,7 +206,7 @@ async function loadGroup(
   options: GroupOptions,
 ): Promise<LoadedGroup> {
   const { sql, progress } = context;
-  const { client, reader, batches, newest, manifests, follow } = options;
+  const { client, reader, batches, newest, manifests, evolve } = options;
   const { zone } = batches;
   const rows = manifests.reduce((sum, one) => sum + allVersionsOf(one), 0);
   progress.begin(`load ${nameOf(manifests)}`, { rows });
@@ -215,11 +214,11 @@ async function loadGroup(
   const files = [...versions.values()].flatMap((model) => model.files);
   const bytes = sum(files, "bytes");
   const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
-  let made: LoadedVersions = { hasUnvalidatedKeys: false, followed: [] };
+  let made = SCHEMA_UNCHANGED;
   await whileIntact(intact, async () => {
     for (const manifest of manifests) checkModels(manifest, { sql, newest });
     // Often nothing has changed, and DuckDB takes longer than all the rest.
-    if (versions.size > 0 || follow) {
+    if (versions.size > 0 || evolve) {
       made = await loadVersions(context, {
         ...options,
         ...await reader(),
@@ -237,15 +236,15 @@ async function loadVersions(
   options:
     & Reader
     & Pick<LoadWork, "client" | "zone" | "manifests" | "versions">
-    & Pick<GroupOptions, "batches" | "newest" | "follow">,
-): Promise<LoadedVersions> {
+    & Pick<GroupOptions, "batches" | "newest" | "evolve">,
+): Promise<EvolvedSchema> {
   const { sql, log, progress } = context;
-  const { client, duckdb, zone, manifests, versions, types, follow } = options;
+  const { client, duckdb, zone, manifests, versions, types, evolve } = options;
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
-  const { followed, ...changed } = follow
-    ? await followSql(context, { client, models: await types.read() })
-    : NOTHING_FOLLOWED;
+  const { schemaChanges, ...changed } = evolve
+    ? await evolveSchema(context, { client, models: await types.read() })
+    : SCHEMA_UNCHANGED;
   const tables = await readWarehouseTables(client, { models, types });
   const batch = (manifests[0]?.batch ?? 1) - 1;
   await checkNoneEmptied(options, { tables, batch });
@@ -261,12 +260,12 @@ async function loadVersions(
   );
   if (!isFill) {
     const rework = { ...options, context, allowCascade: false };
-    await refillColumns(rework, { ...options, tables, followed, batch });
+    await refillColumns(rework, { ...options, tables, schemaChanges, batch });
     await mergeGroup(work);
   }
   const filledUnvalidated = isFill && await bulkLoad(work);
   const hasUnvalidatedKeys = changed.hasUnvalidatedKeys || filledUnvalidated;
-  return { hasUnvalidatedKeys, followed };
+  return { hasUnvalidatedKeys, schemaChanges };
 }
 
 /** Adds what was loaded to the result, and logs it. */

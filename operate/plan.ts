@@ -24,7 +24,7 @@ import {
   goneReference,
   type MissingReference,
 } from "../load/references/declared_references.ts";
-import { plannedChanges } from "../load/tables/follow_models.ts";
+import { plannedChanges } from "../load/tables/evolve_tables.ts";
 import {
   checkSameLake,
   findNewestEntry,

@@ -7,7 +7,7 @@ import { columnsOfFiles } from "../rows/export_versions.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
 import type { ReloadWork } from "../rows/land_rows.ts";
 import { isTooNarrow } from "../tables/check_columns.ts";
-import type { Followed } from "../tables/follow_models.ts";
+import type { SchemaChange } from "../tables/evolve_tables.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 import { reconcileModels } from "./reload_models.ts";
 import { notifyReset } from "../write_ledger.ts";
@@ -25,7 +25,7 @@ export async function refillColumns(
   work: Omit<ReloadWork, "versions">,
   options: {
     tables: readonly WarehouseTable[];
-    followed: readonly Followed[];
+    schemaChanges: readonly SchemaChange[];
     batches: BatchLog<ProcessedManifest>;
     newest: ProcessedManifest;
     /** The batch that the tables are as of. */
@@ -33,8 +33,8 @@ export async function refillColumns(
   },
 ): Promise<Record<string, number>> {
   const { duckdb, zone, client } = work;
-  const { followed, batches, newest, batch } = options;
-  const gained = new Map(followed.flatMap(({ model, changes }) => {
+  const { schemaChanges, batches, newest, batch } = options;
+  const gained = new Map(schemaChanges.flatMap(({ model, changes }) => {
     const added = changes.flatMap((change) => change.added);
     return added.length === 0 ? [] : [[model.name, added] as const];
   }));

@@ -13,13 +13,13 @@ import type { Zone } from "../../lib/zone/zone.ts";
 import { checkDependents } from "../dependents/check_dependents.ts";
 import { interceptedError } from "../dependents/check_triggers.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
-import { reportFollowed } from "../tables/follow_models.ts";
+import { reportSchemaChanges } from "../tables/evolve_tables.ts";
 import { validateFilled } from "../references/validate_filled.ts";
 import {
-  type FollowedSql,
-  followSql,
-  NOTHING_FOLLOWED,
-} from "../tables/follow_sql.ts";
+  type EvolvedSchema,
+  evolveSchema,
+  SCHEMA_UNCHANGED,
+} from "../tables/evolve_schema.ts";
 import { checksOf } from "../checks/history_checks.ts";
 import {
   freshTable,
@@ -96,14 +96,14 @@ export async function reloadModels(
     batch: 0,
     repaired: {},
     rows: 0,
-    ...NOTHING_FOLLOWED,
+    ...SCHEMA_UNCHANGED,
   };
   await loader.transaction(async () => {
     done = await reload(context, { ...options, duckdb });
   });
   progress.end();
-  const { batch, repaired, rows, followed, hasUnvalidatedKeys } = done;
-  reportFollowed(log, followed);
+  const { batch, repaired, rows, schemaChanges, hasUnvalidatedKeys } = done;
+  reportSchemaChanges(log, schemaChanges);
   for (const [model, count] of Object.entries(repaired)) {
     if (count === 0) continue;
     log.info("{model}: {count} rows were repaired", { model, count });
@@ -125,7 +125,7 @@ export async function reloadModels(
 async function reload(
   context: StageContext,
   options: ReloadOptions & { duckdb: DuckDb },
-): Promise<Reloaded & FollowedSql & { rows: number }> {
+): Promise<Reloaded & EvolvedSchema & { rows: number }> {
   const { sql } = context;
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
   const { allowCascade = false } = options;
@@ -143,13 +143,13 @@ async function reload(
     ? await readLedger(batches, { to: batch, sql, newest })
     : undefined;
   let repaired: Record<string, number> = {};
-  let done = NOTHING_FOLLOWED;
+  let done = SCHEMA_UNCHANGED;
   context.progress.begin(`reload ${models.length} models`, { rows });
   const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {
     const types = new ModelTypes(duckdb, sql);
     const typed = await types.read();
-    done = await followSql(context, {
+    done = await evolveSchema(context, {
       client,
       models: typed.filter(({ model }) =>
         models.some(({ name }) => name === model.name)

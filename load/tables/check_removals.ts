@@ -6,7 +6,7 @@ import { StageError } from "../../lib/errors.ts";
 import { serverName } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import { abandonedNote, abandonedTables } from "./abandoned_tables.ts";
-import { plannedChanges } from "./follow_models.ts";
+import { plannedChanges } from "./evolve_tables.ts";
 import { checkedEntry, findNewestEntry } from "../../lib/warehouse/ledger.ts";
 import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { ModelTypes, type TypedModel } from "./model_types.ts";

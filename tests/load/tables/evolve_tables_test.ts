@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type pg from "pg";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { inTransaction, query } from "../../../lib/postgres/postgres.ts";
-import { followModels } from "../../../load/tables/follow_models.ts";
+import { evolveTables } from "../../../load/tables/evolve_tables.ts";
 import type { TypedModel } from "../../../load/tables/model_types.ts";
 import { madeWarehouse, PROJECT_SQL } from "../../harness/platform.ts";
 import { openTestDatabase } from "../../harness/servers/postgres.ts";
@@ -47,14 +47,14 @@ async function types(
   );
 }
 
-Deno.test("followModels() widens a dimension's key under the facts that refer to it", () =>
+Deno.test("evolveTables() widens a dimension's key under the facts that refer to it", () =>
   inWarehouse(async (client) => {
     await client.query(
       `insert into dim_payment_type (payment_type_id, payment_type_name)
       values (7, 'Cash')`,
     );
 
-    await followModels(client, {
+    await evolveTables(client, {
       models: [
         typed("dim_payment_type", {
           payment_type_id: "BIGINT",
@@ -83,7 +83,7 @@ Deno.test("followModels() widens a dimension's key under the facts that refer to
     assert.deepEqual(rows, []);
   }));
 
-Deno.test("followModels() changes nothing in a table that fits, or in views over its views", () =>
+Deno.test("evolveTables() changes nothing in a table that fits, or in views over its views", () =>
   inWarehouse(async (client) => {
     await client.query(
       `create or replace view dim_payment_type_current as
@@ -94,7 +94,7 @@ Deno.test("followModels() changes nothing in a table that fits, or in views over
       query(client, "select pg_get_viewdef('dim_payment_type_current') as sql");
     const before = await definition();
 
-    await followModels(client, {
+    await evolveTables(client, {
       models: [
         typed("dim_payment_type", {
           payment_type_id: "INTEGER",
@@ -106,13 +106,13 @@ Deno.test("followModels() changes nothing in a table that fits, or in views over
     assert.deepEqual(await definition(), before);
   }));
 
-Deno.test("followModels() gives a model's new column to the views of a table with a column of its own", () =>
+Deno.test("evolveTables() gives a model's new column to the views of a table with a column of its own", () =>
   inWarehouse(async (client) => {
     await client.query(
       "alter table dim_payment_type add ours text default 'ours'",
     );
 
-    await followModels(client, {
+    await evolveTables(client, {
       models: [
         typed("dim_payment_type", {
           payment_type_id: "INTEGER",
@@ -130,7 +130,7 @@ Deno.test("followModels() gives a model's new column to the views of a table wit
     assert(!names.includes("ours"));
   }));
 
-Deno.test("followModels() makes a column without a model nullable, or drops it if that is allowed", () =>
+Deno.test("evolveTables() makes a column without a model nullable, or drops it if that is allowed", () =>
   inWarehouse(async (client) => {
     await client.query(
       `alter table dim_payment_type alter payment_type_name set not null;
@@ -141,7 +141,7 @@ Deno.test("followModels() makes a column without a model nullable, or drops it i
     const names = async () =>
       Object.keys(await types(client, "payment_type_name"));
 
-    await followModels(client, { models });
+    await evolveTables(client, { models });
     await client.query(
       "insert into dim_payment_type (payment_type_id) values (1)",
     );
@@ -149,7 +149,7 @@ Deno.test("followModels() makes a column without a model nullable, or drops it i
     await inTransaction(
       client,
       {},
-      () => followModels(client, { models, drop: true }),
+      () => evolveTables(client, { models, drop: true }),
     );
 
     assert.deepEqual(await names(), []);
@@ -157,13 +157,13 @@ Deno.test("followModels() makes a column without a model nullable, or drops it i
     assert.deepEqual(kept, [{ note: "ours" }]);
   }));
 
-Deno.test("followModels() names a column whose type the warehouse lacks", () =>
+Deno.test("evolveTables() names a column whose type the warehouse lacks", () =>
   inWarehouse(async (client) => {
     const models = [
       typed("dim_payment_type", { payment_type_id: "INTEGER", tags: "BLOB" }),
     ];
 
-    await assert.rejects(followModels(client, { models }), {
+    await assert.rejects(evolveTables(client, { models }), {
       name: "StageError",
       message:
         'Cannot load the model "dim_payment_type": its column "tags" is BLOB, which has no counterpart in the warehouse',
@@ -171,14 +171,14 @@ Deno.test("followModels() names a column whose type the warehouse lacks", () =>
     });
   }));
 
-Deno.test("followModels() refuses a name that Postgres would truncate", () =>
+Deno.test("evolveTables() refuses a name that Postgres would truncate", () =>
   inWarehouse(async (client) => {
     const long = "é".repeat(32);
     const models = [
       typed("dim_payment_type", { payment_type_id: "INTEGER", [long]: "DATE" }),
     ];
 
-    await assert.rejects(followModels(client, { models }), {
+    await assert.rejects(evolveTables(client, { models }), {
       name: "StageError",
       message:
         `Cannot load the model "dim_payment_type": the name of its column "${long}" is over 63 bytes long`,

@@ -31,7 +31,7 @@ const DEPENDENTS = ["2BP01", "0A000", "42804"];
 const RENAMED = "42P16";
 
 /** A model whose tables were changed. */
-export interface Followed {
+export interface SchemaChange {
   model: Model;
   changes: readonly Changes[];
 }
@@ -45,25 +45,25 @@ export interface Followed {
  * `StageError` that names the column, or what depends on it, where that can't
  * be done. Returns what changed, to be reported once it is committed.
  */
-export async function followModels(
+export async function evolveTables(
   client: pg.Client,
   options: { models: readonly TypedModel[]; drop?: boolean },
-): Promise<readonly Followed[]> {
+): Promise<readonly SchemaChange[]> {
   const { models, drop = false } = options;
   const changes = await changesOfTables(client, models, drop);
   // The next read of a table that is missing reports that.
-  const all = models.map(({ model }, index): Followed => ({
+  const all = models.map(({ model }, index): SchemaChange => ({
     model,
     changes: changes[index] ?? [],
-  })).filter((followed) => followed.changes.length > 0);
+  })).filter((change) => change.changes.length > 0);
   const retyped = await dropRetyped(client, {
     models: models.map(({ model }) => model.name),
     changes: all.flatMap(({ changes }) => changes),
   });
-  for (const followed of all) {
-    const { model } = followed;
+  for (const change of all) {
+    const { model } = change;
     await named(model.name, async () => {
-      await apply(client, followed);
+      await apply(client, change);
       if (drop) await makeViewsAgain(client, model.name);
     });
   }
@@ -100,11 +100,11 @@ async function named(table: string, work: () => Promise<void>): Promise<void> {
 }
 
 /** Logs what models gave to their tables, and what they took. */
-export function reportFollowed(
+export function reportSchemaChanges(
   log: Logger,
-  followed: readonly Followed[],
+  schemaChanges: readonly SchemaChange[],
 ): void {
-  for (const { model, changes } of followed) {
+  for (const { model, changes } of schemaChanges) {
     const { given, retyped, removed } = linesOf(changes);
     for (const change of [...given, ...retyped]) {
       log.info("{model}: {change}", { model: model.name, change });
@@ -115,7 +115,7 @@ export function reportFollowed(
   }
 }
 
-/** What `followModels` would do; changes nothing, and throws as that does. */
+/** What `evolveTables` would do; changes nothing, and throws as that does. */
 export async function plannedChanges(
   client: pg.Client,
   typed: TypedModel,
@@ -127,7 +127,7 @@ export async function plannedChanges(
 
 async function apply(
   client: pg.Client,
-  { model: { name }, changes }: Followed,
+  { model: { name }, changes }: SchemaChange,
 ): Promise<void> {
   const isReshaped = changes.some(({ reshapes }) => reshapes) &&
     await hasViews(client, name);
