@@ -7,7 +7,7 @@ import type { Sources } from "./sources.ts";
 import { readFilters, readNames, readShown } from "./http/request_filters.ts";
 import {
   readBatchNumber,
-  readStretch,
+  readBatchRange,
   wholeNumber,
 } from "./http/request_numbers.ts";
 import type { CoalescedQuery } from "./http/coalesced_query.ts";
@@ -91,12 +91,12 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
   });
   api.get("/timeline/:batch", async (context) => {
     const batch = await readBatchNumber(context, newest);
-    const stretch = readStretch(context, batch);
+    const range = readBatchRange(context, batch);
     return json(
       context,
       await kept.get(
-        ["timeline", batch, JSON.stringify(stretch)],
-        () => stretch === null ? timeline.spans() : timeline.spansOf(stretch),
+        ["timeline", batch, JSON.stringify(range)],
+        () => range === null ? timeline.spans() : timeline.spansOf(range),
       ),
     );
   });
@@ -163,15 +163,15 @@ function addFigureRoutes(api: Hono, options: ApiOptions): void {
     const subject = await company.subject(context.req.param("subject"));
     if (subject === undefined || !hasTrail(subject)) return context.notFound();
     const batch = await readBatchNumber(context, newest);
-    const stretch = readStretch(context, batch);
+    const range = readBatchRange(context, batch);
     return json(
       context,
       await kept.get(
-        ["trail", subject.name, batch, JSON.stringify(stretch)],
+        ["trail", subject.name, batch, JSON.stringify(range)],
         () =>
-          stretch === null
+          range === null
             ? timeline.trail(subject)
-            : timeline.trailOf(subject, stretch),
+            : timeline.trailOf(subject, range),
       ),
     );
   });

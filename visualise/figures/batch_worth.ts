@@ -19,7 +19,7 @@ export async function readWorth(
       const money = moneyOf(subject);
       return money === undefined ? [] : [readSums(warehouse, subject, {
         money,
-        stretch: [[String(since)], [String(batch)], batch],
+        range: [[String(since)], [String(batch)], batch],
       })];
     }),
   );
@@ -28,9 +28,9 @@ export async function readWorth(
 async function readSums(
   warehouse: Warehouse,
   subject: Subject,
-  { money: { name, currency = "" }, stretch }: {
+  { money: { name, currency = "" }, range }: {
     money: Subject["measures"][number];
-    stretch: [string[], string[], number];
+    range: [string[], string[], number];
   },
 ) {
   const isSeveral = subject.dimensions.some((one) => one.name === currency);
@@ -42,6 +42,6 @@ async function readSums(
   from (${trailSql(subject)}) as trail
   group by 1
   order by 1`,
-  }, stretch);
+  }, range);
   return { subject: subject.name, sums };
 }

@@ -19,7 +19,7 @@ export interface Span {
 }
 
 /** The batches after one, up to another. */
-export interface Stretch {
+export interface BatchRange {
   after: number;
   to: number;
 }
@@ -54,8 +54,8 @@ export class Timeline {
     return await this.#ledger.trail(subject);
   }
 
-  /** Reads a stretch of the batches as at most 200 spans, to see it closer. */
-  async spansOf({ after, to }: Stretch): Promise<readonly Span[]> {
+  /** Reads a range of the batches as at most 200 spans, to see it closer. */
+  async spansOf({ after, to }: BatchRange): Promise<readonly Span[]> {
     const step = Math.ceil((to - after) / SPANS_MAX);
     const spans: Span[] = [];
     for (const row of await this.warehouse.ask("ledger_after", [after, to])) {
@@ -67,13 +67,13 @@ export class Timeline {
   }
 
   /** Reads what each of its spans changed of a subject. */
-  async trailOf(subject: Subject, stretch: Stretch): Promise<Trail> {
-    const spans = await this.spansOf(stretch);
+  async trailOf(subject: Subject, range: BatchRange): Promise<Trail> {
+    const spans = await this.spansOf(range);
     const ends = spans.map(({ batch }) => batch);
     const rows = await readTrail(this.warehouse, subject, {
-      lows: [stretch.after, ...ends.slice(0, -1)],
+      lows: [range.after, ...ends.slice(0, -1)],
       highs: ends,
-      names: stretch.to,
+      names: range.to,
     });
     return trailTable(subject, rows);
   }

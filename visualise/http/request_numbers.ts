@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { LatestBatch } from "../live/latest_batch.ts";
-import type { Stretch } from "../figures/timeline.ts";
+import type { BatchRange } from "../figures/timeline.ts";
 
 /**
  * The batch of a path, or that of a text, which must be loaded: answers about it
@@ -24,25 +24,25 @@ export async function readBatchNumber(
 }
 
 /**
- * Reads the stretch of batches that a request asks for by `after` and `to`;
+ * Reads the range of batches that a request asks for by `after` and `to`;
  * null if it asks for all up to `batch`. Throws a `RangeError` for one that has
  * no batch, or later ones.
  */
-export function readStretch(
+export function readBatchRange(
   { req }: Context,
   batch: number,
-): Stretch | null {
+): BatchRange | null {
   const [after, to] = [req.query("after"), req.query("to")];
   if (after === undefined && to === undefined) return null;
-  const stretch = {
+  const range = {
     after: wholeNumber(after ?? "0"),
     to: wholeNumber(to ?? String(batch)),
   };
-  if (stretch.after >= 0 && stretch.after < stretch.to && stretch.to <= batch) {
-    return stretch;
+  if (range.after >= 0 && range.after < range.to && range.to <= batch) {
+    return range;
   }
   throw new RangeError(
-    `there are no batches after ${stretch.after} up to ${stretch.to}: batch ${batch} is the newest`,
+    `there are no batches after ${range.after} up to ${range.to}: batch ${batch} is the newest`,
   );
 }
 
