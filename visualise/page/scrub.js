@@ -7,7 +7,7 @@ import { filters } from "./filters.js";
 import { hideHeadline } from "./headline.js";
 import { lastOverview, showFigures } from "./overview.js";
 import { get, newestBatch } from "./state.js";
-import { asked, closerStretch } from "./zoom.js";
+import { asked, closerRange } from "./zoom.js";
 
 /** @typedef {import("./card_rows.js").Row} Row */
 /**
@@ -29,7 +29,7 @@ let known = "";
 /** Fetches what passing by needs. Without it, figures follow at rest. */
 export async function prepareTrails() {
   const newest = newestBatch();
-  const closer = closerStretch();
+  const closer = closerRange();
   const needed = JSON.stringify([newest, closer]);
   if (known === needed || view() !== "overview") return;
   known = needed;
@@ -45,10 +45,10 @@ export async function prepareTrails() {
 }
 
 /**
- * What each span changed of a subject; closer within a stretch.
+ * What each span changed of a subject; closer within a range.
  * @param {string} name
  * @param {number} newest
- * @param {import("./zoom.js").Stretch | null} closer
+ * @param {import("./zoom.js").BatchRange | null} closer
  * @returns {Promise<[string, Trail]>}
  */
 async function askTrail(name, newest, closer) {

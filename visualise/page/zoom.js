@@ -5,7 +5,7 @@ import { note, param } from "./address.js";
 import { get, newestBatch, state } from "./state.js";
 
 /** @typedef {import("./strip.js").Span} Span */
-/** The batches after one, up to another. @typedef {{ after: number, to: number }} Stretch */
+/** The batches after one, up to another. @typedef {{ after: number, to: number }} BatchRange */
 
 /** As many as the server answers at most. */
 const SPANS_MAX = 200;
@@ -16,7 +16,7 @@ const EDGE = 0.02;
 
 /**
  * The period's batches, closer than among all; null where these are as close.
- * @type {{ key: string, stretch: Stretch, spans: Span[] } | null}
+ * @type {{ key: string, range: BatchRange, spans: Span[] } | null}
  */
 let closer = null;
 /** The lake whose batches are known, and since when: others rebuild it. */
@@ -56,8 +56,8 @@ export function shownStrip() {
 }
 
 /** The batches that are known closer; null if none are. */
-export function closerStretch() {
-  return closer?.stretch ?? null;
+export function closerRange() {
+  return closer?.range ?? null;
 }
 
 /** Fetches the batches over time, and those of the period closer. */
@@ -65,18 +65,18 @@ export async function askSpans(/** @type {AbortSignal} */ signal) {
   const newest = newestBatch();
   await askAll(newest, signal);
   const shorter = period();
-  const stretch = shorter === null ? null : stretchOf(shorter);
-  if (stretch === null || !isCloser(stretch)) {
+  const range = shorter === null ? null : rangeOf(shorter);
+  if (range === null || !isCloser(range)) {
     closer = null;
     return;
   }
-  const key = keyOf(stretch);
+  const key = keyOf(range);
   if (closer?.key === key) return;
   const spans = await get(
-    `api/timeline/${newest}?${new URLSearchParams(asked(stretch))}`,
+    `api/timeline/${newest}?${new URLSearchParams(asked(range))}`,
     signal,
   );
-  closer = { key, stretch, spans };
+  closer = { key, range, spans };
 }
 
 /**
@@ -97,8 +97,8 @@ async function askAll(newest, signal) {
   const isSpanned = spans.length > 1 && last < newest &&
     newest - last <= SPANS_MAX && newest <= step * SPANS_MAX;
   if (isSpanned) {
-    const stretch = new URLSearchParams(asked({ after: last, to: newest }));
-    const added = await get(`${path}?${stretch}`, signal);
+    const range = new URLSearchParams(asked({ after: last, to: newest }));
+    const added = await get(`${path}?${range}`, signal);
     // Another answer may have come first.
     if (state.spans === before) state.spans = withNew(spans, { added, step });
     return;
@@ -135,13 +135,13 @@ function withNew(spans, { added, step }) {
   return all;
 }
 
-/** A stretch as a query. */
-export function asked(/** @type {Stretch} */ { after, to }) {
+/** A range as a query. */
+export function asked(/** @type {BatchRange} */ { after, to }) {
   return { after: String(after), to: String(to) };
 }
 
-/** The spans of all batches that a period touches, as one stretch. */
-function stretchOf(/** @type {{ from: number, to: number }} */ { from, to }) {
+/** The spans of all batches that a period touches, as one range. */
+function rangeOf(/** @type {{ from: number, to: number }} */ { from, to }) {
   const times = state.spans.map(({ time }) => Date.parse(time));
   const first = times.findIndex((time) => time >= from);
   const last = times.findIndex((time) => time >= to);
@@ -152,21 +152,21 @@ function stretchOf(/** @type {{ from: number, to: number }} */ { from, to }) {
   };
 }
 
-/** Whether a stretch has more to show than its spans among all batches. */
-function isCloser(/** @type {Stretch} */ { after, to }) {
+/** Whether a range has more to show than its spans among all batches. */
+function isCloser(/** @type {BatchRange} */ { after, to }) {
   const known = state.spans.filter(({ batch }) => batch > after && batch <= to);
   return known.length < Math.min(SPANS_MAX, to - after);
 }
 
-function keyOf(/** @type {Stretch | null} */ stretch) {
-  return stretch === null ? "" : `${stretch.after}-${stretch.to}`;
+function keyOf(/** @type {BatchRange | null} */ range) {
+  return range === null ? "" : `${range.after}-${range.to}`;
 }
 
 /** The spans of a period, as close as they are known. */
 function within(/** @type {{ from: number, to: number }} */ shorter) {
-  const needed = stretchOf(shorter);
+  const needed = rangeOf(shorter);
   const isKnown = closer !== null && needed !== null &&
-    closer.stretch.after <= needed.after && closer.stretch.to >= needed.to;
+    closer.range.after <= needed.after && closer.range.to >= needed.to;
   const known = isKnown ? closer?.spans ?? [] : state.spans;
   return known.filter(({ time }) => {
     const ms = Date.parse(time);
