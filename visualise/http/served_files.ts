@@ -31,7 +31,6 @@ const SCRIPTS = [
   "filters",
   "formats",
   "headline",
-  "machine",
   "marks",
   "measures",
   "months",
@@ -46,6 +45,7 @@ const SCRIPTS = [
   "strip",
   "strip_view",
   "svg",
+  "time_machine",
   "times",
   "zoom",
 ];

@@ -15,7 +15,7 @@ import {
   isPassing,
   showMachine,
   startMachine,
-} from "./machine.js";
+} from "./time_machine.js";
 import { readOverview } from "./overview.js";
 import { readPipeline, showBehind } from "./pipeline.js";
 import { offerRecords, readRecord } from "./record.js";

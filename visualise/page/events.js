@@ -2,7 +2,7 @@
 // Whether the page is live: the server's events, or polling where it sends none.
 import { view } from "./address.js";
 import { askStages } from "./failures.js";
-import { showAge } from "./machine.js";
+import { showAge } from "./time_machine.js";
 import { showBehind } from "./pipeline.js";
 import { askNewest, state } from "./state.js";
 import { showStatus } from "./status.js";
