@@ -17,7 +17,7 @@ import { insertOrder } from "../harness/companies/small_source.ts";
 /** Lets the page fetch what it needs to pass by moments. */
 async function prepareTrails(page: Page): Promise<void> {
   await page.evaluate(
-    `import("./scrub.js").then(({ prepareTrails }) => prepareTrails())`,
+    `import("./preview.js").then(({ prepareTrails }) => prepareTrails())`,
   );
 }
 

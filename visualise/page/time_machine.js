@@ -4,7 +4,7 @@
 import { go, isTimed, view } from "./address.js";
 import { $, field, write } from "./elements.js";
 import { figure } from "./formats.js";
-import { prepareTrails, showAt } from "./scrub.js";
+import { prepareTrails, showAt } from "./preview.js";
 import {
   get,
   newestBatch,
