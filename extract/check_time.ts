@@ -2,6 +2,7 @@ import { formatBytes } from "../lib/cli/progress.ts";
 import { StageError } from "../lib/errors.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { TableRead } from "./read_table.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** How fast a processor reads tables whole; see docs/deploy.md. */
 const BYTES_PER_SECOND = 25_000_000;
@@ -20,10 +21,9 @@ export function checkTime(
   >,
 ): void {
   if (deadline === undefined) return;
-  const bytes = reads
-    .filter(({ fullRead }) => fullRead !== undefined)
-    .flatMap(({ table }) => table.parts)
-    .reduce((sum, part) => sum + part.bytes, 0);
+  const parts = reads.filter(({ fullRead }) => fullRead !== undefined)
+    .flatMap(({ table }) => table.parts);
+  const bytes = sum(parts, "bytes");
   const seconds = bytes /
     (BYTES_PER_SECOND * Math.min(processors, PROCESSORS_MAX));
   const left = (deadline.getTime() - clock().getTime()) / 1000;

@@ -1,6 +1,7 @@
 import type { StageContext } from "../lib/stage.ts";
 import { describeKeys } from "./describe_keys.ts";
 import type { Verification } from "./verification.ts";
+import { sum } from "../lib/batches/sum.ts";
 
 /** Logs a difference as an error, which sets off an alarm. */
 export function logVerification(
@@ -35,8 +36,7 @@ export function logVerification(
     "batch {batch}: source, lake and warehouse are the same in {rows} rows of {models} models, {seconds} s",
     {
       batch,
-      rows: comparisons.filter((one) => one.place === "lake")
-        .reduce((sum, one) => sum + one.rows, 0),
+      rows: sum(comparisons.filter((one) => one.place === "lake"), "rows"),
       models: new Set(comparisons.map((one) => one.model)).size,
       seconds: Number(seconds.toFixed(1)),
     },

@@ -135,7 +135,7 @@ export async function checkVersions(
     const [expected, rows] = [
       made.reduce((sum, model) => sum + versionsOf(model), 0),
       found.only === undefined
-        ? sumOfRows(found.files)
+        ? sum(found.files, "rows")
         : await countRows(duckdb, { zone, versions: found }),
     ];
     if (rows === expected) continue;
@@ -166,10 +166,6 @@ async function countRows(
     const subject = files.map(({ key }) => zone.locate(key)).join(", ");
     throw dataFileError(error, { action: "read", subject, task: "load" });
   }
-}
-
-function sumOfRows(files: readonly { rows: number }[]): number {
-  return sum(files, "rows");
 }
 
 function modelsOf(manifests: readonly ProcessedManifest[]): string[] {

@@ -32,6 +32,7 @@ import {
   type TypedFile,
   typedFolder,
 } from "./share_note.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 interface ShareWork {
   duckdb: DuckDb;
@@ -75,7 +76,7 @@ export async function typeShare(
     const files: TypedFile[] = [];
     const own = filesOfShare(context, { ...options, input });
     progress.begin(`type ${part}/${of} of ${batch}`, {
-      rows: own.reduce((sum, { file }) => sum + file.rows, 0),
+      rows: sum(own.map(({ file }) => file), "rows"),
     });
     for (const [index, one] of own.entries()) {
       signal.throwIfAborted();
