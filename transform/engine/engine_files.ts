@@ -12,6 +12,7 @@ import { StageError } from "../../lib/errors.ts";
 import { quoteText } from "../../lib/sql/quote.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import type { BatchWork } from "../batches/batch_work.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /** What the names of an engine's folders end with; see `keyParts`. */
 const PART = "engine";
@@ -81,12 +82,12 @@ export async function filesIn(
     }
     files.push(file);
   }
-  const sum = files.reduce((total, file) => total + file.rows, 0);
-  if (sum === rows) return files;
+  const present = sum(files, "rows");
+  if (present === rows) return files;
   const place = processed.locate(folder);
   throw new StageError(
     `Cannot use what ${work.engine?.runner.about.name} wrote to ${place}: ${
-      counted(sum, "rows were")
+      counted(present, "rows were")
     } found, it says ${rows}`,
     {
       subject: place,

@@ -6,6 +6,7 @@ import { changedTables } from "../tables/quarantine.ts";
 import type { BatchEngine } from "./batch_engine.ts";
 import { removeEngineFolder } from "./engine_files.ts";
 import { openTrino } from "./trino_engine.ts";
+import { sum } from "../../lib/batches/sum.ts";
 
 /**
  * Opens the engine that the settings name if a batch is large enough for it;
@@ -46,9 +47,8 @@ async function openRunner(
   if (openEngine !== undefined) return await openEngine(zone);
   const { transformEngine, transformEngineBytesMin, trino, athena, s3 } =
     config;
-  const bytes = [...changedTables(batch).values()]
-    .flatMap(({ rows }) => rows)
-    .reduce((sum, file) => sum + file.bytes, 0);
+  const files = [...changedTables(batch).values()].flatMap(({ rows }) => rows);
+  const bytes = sum(files, "bytes");
   if (bytes === 0 || bytes < transformEngineBytesMin) return undefined;
   const work = { zone, runId, now: clock(), signal };
   if (transformEngine === "trino" && trino !== undefined) {
