@@ -1,4 +1,5 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
+import { sum } from "../lib/batches/sum.ts";
 import type {
   IngestedTable,
   IngestionManifest,
@@ -259,17 +260,11 @@ function report(
 ): StageResult {
   const { won, context } = options;
   const { batch, snapshotTime } = manifest;
-  const files = Object.values(manifest.tables).flatMap((table) => [
-    ...table.rows,
-    ...table.deletes,
-  ]);
-  const deletes = sum(
-    Object.values(manifest.tables).flatMap((table) =>
-      table.deletes.map((file) => file.rows)
-    ),
-  );
-  const rows = sum(files.map((file) => file.rows));
-  const bytes = sum(files.map((file) => file.bytes));
+  const tables = Object.values(manifest.tables);
+  const files = tables.flatMap((table) => [...table.rows, ...table.deletes]);
+  const deletes = sum(tables.flatMap((table) => table.deletes), "rows");
+  const rows = sum(files, "rows");
+  const bytes = sum(files, "bytes");
   if (!won) {
     context.log.warn("batch {batch} was committed by another run first", {
       batch,
@@ -287,8 +282,4 @@ function report(
     { batch, rows, deletes, bytes, snapshotTime, runId: manifest.runId },
   );
   return { stage: "extract", batches: [batch], rows, bytes, snapshotTime };
-}
-
-function sum(numbers: number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
