@@ -88,6 +88,13 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
       sse_algorithm = "AES256"
     }
   }
+
+  # AWS adds the kinds of encryption that it blocks, which this version of the
+  # provider would take out again at every apply, and GitHub's role may not:
+  # https://github.com/hashicorp/terraform-provider-aws/issues/47320
+  lifecycle {
+    ignore_changes = [rule]
+  }
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {

@@ -56,6 +56,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "replica" {
       sse_algorithm = "AES256"
     }
   }
+
+  # As for the others: AWS adds to it.
+  lifecycle {
+    ignore_changes = [rule]
+  }
 }
 
 resource "aws_s3_bucket_public_access_block" "replica" {
@@ -106,6 +111,25 @@ data "aws_iam_policy_document" "replica" {
     effect    = "Deny"
     actions   = local.history_actions
     resources = [aws_s3_bucket.replica[each.key].arn, "${aws_s3_bucket.replica[each.key].arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:PrincipalArn"
+      values   = ["arn:aws:iam::${local.account}:role/${local.name}-*"]
+    }
+  }
+
+  # Replication writes by rights of its own (s3:ReplicateObject), nobody else.
+  statement {
+    sid       = "NothingIsOverwritten"
+    effect    = "Deny"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.replica[each.key].arn}/*"]
 
     principals {
       type        = "*"

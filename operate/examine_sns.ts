@@ -1,7 +1,7 @@
 import {
   GetSMSAttributesCommand,
   GetSMSSandboxAccountStatusCommand,
-  ListSubscriptionsCommand,
+  paginateListSubscriptions,
   SNSClient,
 } from "@aws-sdk/client-sns";
 import { messageOf } from "../lib/errors.ts";
@@ -11,21 +11,29 @@ import type { Finding } from "./examine.ts";
 const SPEND_USD_MIN = 10;
 const NOT_CONFIRMED = "PendingConfirmation";
 
+/** The addresses that nobody has confirmed, of all topics of the region. */
+async function unconfirmed(client: SNSClient): Promise<string[]> {
+  const found: string[] = [];
+  for await (const page of paginateListSubscriptions({ client }, {})) {
+    for (const { SubscriptionArn, Endpoint = "" } of page.Subscriptions ?? []) {
+      if (SubscriptionArn === NOT_CONFIRMED) found.push(Endpoint);
+    }
+  }
+  return found;
+}
+
 /** Whether Amazon SNS delivers alarms to phones and mailboxes. */
 export async function examineSns(region: string): Promise<Finding[]> {
   const client = new SNSClient({ region });
   try {
-    const [sandbox, sms, subscriptions] = await Promise.all([
+    const [sandbox, sms, waiting] = await Promise.all([
       client.send(new GetSMSSandboxAccountStatusCommand({})),
       client.send(
         new GetSMSAttributesCommand({ attributes: ["MonthlySpendLimit"] }),
       ),
-      client.send(new ListSubscriptionsCommand({})),
+      unconfirmed(client),
     ]);
     const limit = Number(sms.attributes?.MonthlySpendLimit ?? 1);
-    const waiting = (subscriptions.Subscriptions ?? [])
-      .filter((one) => one.SubscriptionArn === NOT_CONFIRMED)
-      .map((one) => one.Endpoint ?? "");
     return [
       sandbox.IsInSandbox === true
         ? {
@@ -34,7 +42,12 @@ export async function examineSns(region: string): Promise<Finding[]> {
           hint:
             "Verify the numbers, or ask AWS to move the account out of the sandbox: SNS, Text messaging",
         }
-        : { what: "SMS sandbox", found: "the account is not in it" },
+        : {
+          what: "SMS sandbox",
+          found:
+            `the account is not in it in ${region}; some countries, such ` +
+            "as the US, also want a registered sender (origination identity)",
+        },
       {
         what: "SMS spending limit",
         found: `${limit} USD a month`,
@@ -45,8 +58,8 @@ export async function examineSns(region: string): Promise<Finding[]> {
       {
         what: "subscriptions",
         found: waiting.length === 0
-          ? "all are confirmed"
-          : `not confirmed: ${waiting.join(", ")}`,
+          ? `all are confirmed in ${region}`
+          : `not confirmed in ${region}: ${waiting.join(", ")}`,
         hint: waiting.length === 0
           ? undefined
           : "Follow the link in the mail that AWS has sent there",

@@ -2,6 +2,7 @@
  * `./totesys deploy init`: from AWS credentials to a running platform. Each
  * step says what it does, and leaves what is done already as it is.
  */
+import { join } from "node:path";
 import { ask } from "../../lib/cli/ask.ts";
 import { describeError } from "../../lib/describe_error.ts";
 import { ConfigError, EXIT, exitCode, StageError } from "../../lib/errors.ts";
@@ -42,7 +43,7 @@ async function init(options: Options): Promise<number> {
   await checkLock(backend, options);
 
   say(4, "Build the functions: ./totesys package");
-  await succeed(Deno.execPath(), ["task", "package"]);
+  await succeed(Deno.execPath(), ["task", "package", ...builtFor()]);
   say(5, `Plan: ./totesys infra:plan ${environment}`);
   if (await infra(["plan", environment]) !== EXIT.ok) return EXIT.failed;
   if (!options.yes && !/^y(es)?$/i.test(ask("Apply this plan? (yes or no)"))) {
@@ -76,6 +77,18 @@ async function init(options: Options): Promise<number> {
     for (const one of open) console.log(`  - ${one}`);
   }
   return missing.length > 0 ? EXIT.failed : EXIT.ok;
+}
+
+/** The flag for the processors that the functions were built for before. */
+function builtFor(): string[] {
+  const built = join(platformDirectory(), "dist", "package.json");
+  try {
+    const { architecture } = JSON.parse(Deno.readTextFileSync(built));
+    return ["--architecture", String(architecture)];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 /** The account that pays, by the credentials at hand. */

@@ -28,7 +28,8 @@ export async function resolveCredentials(
       `Cannot find credentials for S3: ${messageOf(error)}`,
       {
         subject: "S3",
-        hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+        hint:
+          'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE if its keys come from no program; `eval "$(aws configure export-credentials --format env)"` sets those of any sign-in',
         cause: error,
       },
     );

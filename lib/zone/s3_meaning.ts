@@ -77,7 +77,7 @@ const MEANINGS: Record<string, S3Meaning> = {
   CredentialsProviderError: {
     found: "no credentials were found",
     hint:
-      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the machine a role",
+      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role; `eval "$(aws configure export-credentials --format env)"` sets the keys of any sign-in, where AWS_PROFILE takes none from a program',
   },
   ExpiredToken: { hint: "Renew the session's AWS credentials." },
   InvalidToken: { hint: "Renew the session's AWS credentials." },

@@ -301,15 +301,18 @@ Deno.test("doctor --aws reports the SMS sandbox, the spending limit and unconfir
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
-      const action = new URLSearchParams(await request.text()).get("Action") ??
-        "";
+      const asked = new URLSearchParams(await request.text());
+      const action = asked.get("Action") ?? "";
+      // The address stands on the second page.
+      const isFirst = asked.get("NextToken") === null;
       const bodies: Record<string, string> = {
         GetSMSSandboxAccountStatus:
           `<IsInSandbox>${told.sandbox}</IsInSandbox>`,
         GetSMSAttributes:
           `<attributes><entry><key>MonthlySpendLimit</key><value>${told.limit}</value></entry></attributes>`,
-        ListSubscriptions:
-          `<Subscriptions><member><SubscriptionArn>${told.arn}</SubscriptionArn><Endpoint>team@example.com</Endpoint></member></Subscriptions>`,
+        ListSubscriptions: isFirst
+          ? "<Subscriptions></Subscriptions><NextToken>more</NextToken>"
+          : `<Subscriptions><member><SubscriptionArn>${told.arn}</SubscriptionArn><Endpoint>team@example.com</Endpoint></member></Subscriptions>`,
       };
       return new Response(answer(action, bodies[action] ?? ""), {
         headers: { "content-type": "text/xml" },
@@ -329,7 +332,7 @@ Deno.test("doctor --aws reports the SMS sandbox, the spending limit and unconfir
     assert.deepEqual(fresh, [
       "SMS sandbox: the account is in it: SMS go to verified numbers only",
       "SMS spending limit: 1 USD a month",
-      "subscriptions: not confirmed: team@example.com",
+      "subscriptions: not confirmed in eu-west-2: team@example.com",
     ]);
     assert.deepEqual(ready, []);
   });

@@ -21,8 +21,10 @@ variable "cidr" {
   type        = string
 
   validation {
-    condition     = can(cidrsubnet(var.cidr, 8, 1))
-    error_message = "cidr is a range of at least 4,096 addresses, such as 10.20.0.0/20."
+    # Of a smaller range's subnets, endpoints, functions and a database leave too
+    # few addresses for a load balancer; AWS takes no larger one than /16.
+    condition     = can(cidrsubnet(var.cidr, 8, 1)) && try(tonumber(split("/", var.cidr)[1]) >= 16 && tonumber(split("/", var.cidr)[1]) <= 19, false)
+    error_message = "cidr is a range of 8,192 to 65,536 addresses, such as 10.20.0.0/16."
   }
 }
 
