@@ -5,6 +5,7 @@ import { changedTables } from "../tables/quarantine.ts";
 import {
   isNoteOf,
   notesFolder,
+  readNote,
   type ShareNote,
   type TypedFile,
 } from "./share_note.ts";
@@ -86,8 +87,8 @@ async function readNotes(
     if (modified.getTime() < oldest) continue;
     const file = await processed.read(key);
     if (file === undefined) continue;
-    const note: ShareNote = JSON.parse(new TextDecoder().decode(file.bytes));
-    if (isNoteOf(note, work)) notes.push(note);
+    const note = readNote(file.bytes);
+    if (note !== undefined && isNoteOf(note, work)) notes.push(note);
   }
   return notes;
 }

@@ -66,6 +66,16 @@ export function typedFolder(
   });
 }
 
+/** Reads a note; undefined if it is none: the CSV is there to be read. */
+export function readNote(bytes: Uint8Array): ShareNote | undefined {
+  try {
+    const note: ShareNote | null = JSON.parse(new TextDecoder().decode(bytes));
+    return Array.isArray(note?.files) ? note : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether a note is of this batch, as it is now, and of this SQL. */
 export function isNoteOf(
   note: ShareNote,

@@ -159,6 +159,21 @@ Deno.test("shares that overlap don't count twice", async () => {
   assert.deepEqual(await everyVersion(platform), before);
 });
 
+for (const text of ["<html>", "null", "{}", ""]) {
+  Deno.test(`a note of a share that is "${text}" does not count`, async () => {
+    await using platform = await openPlatform();
+    const before = await madeByOne(platform);
+    await typeAll(platform, { batch: 1, of: 1 });
+    const [key = ""] = (await zoneKeys(platform, "processedUrl"))
+      .filter((one) => one.startsWith("_state/typed/"));
+    await Deno.writeTextFile(join(platform.config.processedUrl, key), text);
+
+    await rebuildProcessed(platform.context);
+
+    assert.deepEqual(await everyVersion(platform), before);
+  });
+}
+
 Deno.test("a damaged file of a share stops the batch with its name", async () => {
   await using platform = await openPlatform();
   await madeByOne(platform);
