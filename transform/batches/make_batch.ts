@@ -24,7 +24,6 @@ import { compact, compactionBounds, countDue } from "../files/compact.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { openBatchEngine } from "../engine/open_batch_engine.ts";
 import { sqlSince, withChangedJoins } from "./continuity.ts";
-import { findShares } from "../shares/find_shares.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
 import { sum } from "../../lib/batches/sum.ts";
@@ -133,6 +132,7 @@ async function makeContent(
   const { input, output, next, live } = options;
   // Most runs of a quiet source need none of what it loads.
   const { transformBatch } = await import("./transform_batch.ts");
+  const { findShares } = await import("../shares/find_shares.ts");
   const shares = extractedOf(next).bytes > groupBounds(context).bytesMax
     ? await findShares(context, { input: next, processed: output.zone })
     : undefined;

@@ -1,10 +1,16 @@
 import { batchName, dataKey } from "../../lib/batches/batch_log.ts";
+import { version } from "@duckdb/node-api";
 import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
+import { currentColumns } from "../../lib/batches/key_columns.ts";
 import type {
   DataFile,
   IngestionManifest,
 } from "../../lib/batches/manifest.ts";
+import { readCsvSql } from "../../lib/csv/read_csv.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { sha256Hex } from "../../lib/zone/checksum.ts";
+import { typedRowsSql } from "../tables/land_table.ts";
+import { changedTables } from "../tables/quarantine.ts";
 
 /** The part of a batch's CSV that one process types: the third of eight. */
 export interface Share {
@@ -33,6 +39,8 @@ export interface ShareNote extends Share {
   /** The manifest and the SQL for which it was made. */
   inputSha256: string;
   transformHash: string;
+  /** What typed it; see `typingHash`. */
+  typing: string;
   files: TypedFile[];
 }
 
@@ -76,11 +84,30 @@ export function readNote(bytes: Uint8Array): ShareNote | undefined {
   }
 }
 
-/** Whether a note is of this batch, as it is now, and of this SQL. */
-export function isNoteOf(
-  note: ShareNote,
-  { input, sql }: { input: IngestionManifest; sql: ProjectSql },
-): boolean {
+/** A batch as a share of it is typed. */
+interface Typing {
+  input: IngestionManifest;
+  sql: ProjectSql;
+}
+
+/** Whether a note is of this batch, as it is now, and typed as it would be. */
+export function isNoteOf(note: ShareNote, { input, sql }: Typing): boolean {
   return note.format === 1 && note.inputSha256 === manifestSha256(input) &&
-    note.transformHash === sql.transformHash;
+    note.transformHash === sql.transformHash &&
+    note.typing === typingHash({ input, sql });
+}
+
+/**
+ * A hash of what reads and types a batch's CSV, so that what was typed before
+ * an upgrade doesn't count after it: DuckDB's version, and the SQL.
+ */
+export function typingHash({ input, sql }: Typing): string {
+  const changed = changedTables(input);
+  const statements = sql.tables.map((table) => {
+    const ingested = changed.get(table.name);
+    if (ingested === undefined) return undefined;
+    const { rows } = currentColumns(ingested, table.key);
+    return `${typedRowsSql(table, ingested)} from ${readCsvSql([], rows)}`;
+  });
+  return sha256Hex(JSON.stringify([version(), statements]));
 }

@@ -31,6 +31,7 @@ import {
   type ShareNote,
   type TypedFile,
   typedFolder,
+  typingHash,
 } from "./share_note.ts";
 import { sum } from "../../lib/batches/sum.ts";
 
@@ -91,6 +92,7 @@ export async function typeShare(
       runId,
       inputSha256: manifestSha256(input),
       transformHash: sql.transformHash,
+      typing: typingHash({ input, sql }),
       files,
     };
     await processed.create(

@@ -184,32 +184,37 @@ export async function createArrived(
     );
     return;
   }
-  const columns = currentColumns(ingested, table.key).rows;
-  const known = new Set(columns);
+  await readCsv(duckdb, {
+    create: `create or replace table ${target} as
+      ${typedRowsSql(table, ingested)}${isGroup ? FILE_BATCH : ""}`,
+    columns: currentColumns(ingested, table.key).rows,
+    files: ingested.rows,
+    zone,
+    isGroup,
+  });
+}
+
+/** SQL for a table's rows of CSV, typed, without what it reads them from. */
+export function typedRowsSql(
+  table: ContractTable,
+  ingested: IngestedTable,
+): string {
+  const known = new Set(currentColumns(ingested, table.key).rows);
   const typed = table.columns.map((column) => {
     const name = quoteName(column.name);
     const value = known.has(column.name) ? name : "null";
     return `${typedText(value, column.type)} as ${name}`;
   });
-  const faults = table.columns
-    .filter((column) => known.has(column.name) && column.type.name !== "text");
-  await readCsv(duckdb, {
-    create: `create or replace table ${target} as
-      select ${typed.join(", ")}, ${rowKey(table)} as ${ROW_KEY}${
-      isGroup ? FILE_BATCH : ""
-    },
-        ${
-      known.has(FAULT_COLUMN)
-        ? `nullif(concat_ws('; ', ${quoteName(FAULT_COLUMN)}, ${
-          unreadable(faults)
-        }), '')`
-        : unreadable(faults)
-    } as ${UNREADABLE}`,
-    columns,
-    files: ingested.rows,
-    zone,
-    isGroup,
-  });
+  const faults = unreadable(
+    table.columns.filter((column) =>
+      known.has(column.name) && column.type.name !== "text"
+    ),
+  );
+  const reason = known.has(FAULT_COLUMN)
+    ? `nullif(concat_ws('; ', ${quoteName(FAULT_COLUMN)}, ${faults}), '')`
+    : faults;
+  return `select ${typed.join(", ")}, ${rowKey(table)} as ${ROW_KEY},
+    ${reason} as ${UNREADABLE}`;
 }
 
 async function createDeleted(

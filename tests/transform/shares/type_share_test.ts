@@ -147,6 +147,29 @@ Deno.test("what was typed for other SQL, or over a day ago, is not read", async 
   assert.doesNotMatch(logged.join("\n"), /of CSV are typed/);
 });
 
+Deno.test("what another version has typed is not read", async () => {
+  await using platform = await openPlatform();
+  await madeByOne(platform);
+  const { context, config, logged } = platform;
+  await typeAll(platform, { batch: 1, of: 1 });
+  const [key = ""] = (await zoneKeys(platform, "processedUrl"))
+    .filter((one) => one.startsWith("_state/typed/"));
+  const path = join(config.processedUrl, key);
+  const note = JSON.parse(await Deno.readTextFile(path));
+  for (const typing of [undefined, note.typing.replace(/^./, "x")]) {
+    await Deno.writeTextFile(path, JSON.stringify({ ...note, typing }));
+
+    await rebuildProcessed(context);
+
+    assert.doesNotMatch(logged.join("\n"), /of CSV are typed/);
+  }
+  await Deno.writeTextFile(path, JSON.stringify(note));
+
+  await rebuildProcessed(context);
+
+  assert.match(logged.join("\n"), /batch 1: its \d+ files of CSV are typed/);
+});
+
 Deno.test("shares that overlap don't count twice", async () => {
   await using platform = await openPlatform();
   const before = await madeByOne(platform);
