@@ -226,6 +226,14 @@ run "replica" {
     condition     = aws_cloudwatch_metric_alarm.this["replication"].namespace == "AWS/S3" && aws_cloudwatch_metric_alarm.this["replication"].dimensions.RuleId == aws_s3_bucket_replication_configuration.ingestion["eu-west-1"].rule[0].id
     error_message = "A copy that fails rings."
   }
+
+  assert {
+    condition = anytrue([
+      for statement in data.aws_iam_policy_document.replica["eu-west-1"].statement :
+      statement.sid == "NothingIsOverwritten" && statement.effect == "Deny" && contains(statement.actions, "s3:PutObject")
+    ])
+    error_message = "Nobody but replication writes into the replica."
+  }
 }
 
 run "packages" {

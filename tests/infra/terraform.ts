@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 
-/** Older than what is deployed with, where only that is at hand. */
-const PROVIDER = ">= 5.100, < 7";
+/** The version that moto is known to take: older than what is deployed with. */
+const PROVIDER = "5.100.0";
 const COMMAND_SECONDS_MAX = 1200;
 const SHOWN_CHARACTERS_MAX = 8000;
 

@@ -93,3 +93,25 @@ Deno.test("actions are pinned by commit, and use a supported Node", async () => 
   }
   assert.deepEqual([...used].sort(), Object.keys(ON_NODE_24));
 });
+
+Deno.test("a change is applied to a stand-in for AWS, and not skipped", async () => {
+  const text = job(await workflow("check.yml"), "infrastructure");
+
+  assert.match(text, /setup-terraform@.*terraform_version/s);
+  assert.match(text, /deno task infra:try whole \| tee tried.txt/);
+  assert.match(text, /grep -x '1 passed, 0 failed' tried.txt/);
+});
+
+// A repository has its own folder of SQL, and the processor of its functions.
+Deno.test("every job that packages or runs the platform takes the repository's variables", async () => {
+  const sql = "SQL_DIRECTORY: ${{ vars.SQL_DIRECTORY || 'sql' }}";
+  const architecture = "ARCHITECTURE: ${{ vars.ARCHITECTURE || 'x86_64' }}";
+  const text = await workflow("check.yml");
+  const plan = await workflow("plan.yml");
+  for (const packaging of [job(text, "package"), plan]) {
+    assert.ok(packaging.includes(sql), packaging);
+    assert.ok(packaging.includes(architecture), packaging);
+    assert.doesNotMatch(packaging, /deno task package(?! --architecture)/);
+  }
+  assert.ok(job(await workflow("deploy_to.yml"), "smoke").includes(sql));
+});
