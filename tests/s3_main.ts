@@ -18,6 +18,8 @@ import { freePort } from "../embedded/free_port.ts";
 import { BUCKET } from "./harness/servers/s3.ts";
 
 const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+/** A third less processor time: no garbage collected, no function inlined. */
+const QUICK_BUILD = { GOGC: "off", GOFLAGS: "-gcflags=all=-l" };
 const ACCESS_KEY = "test";
 const SECRET_KEY = "testtest";
 /** It keeps extended attributes, which a temporary folder in memory may not. */
@@ -56,7 +58,7 @@ async function findVersitygw(): Promise<string> {
   console.log(`go install ${MODULE}`);
   const { success } = await new Deno.Command("go", {
     args: ["install", MODULE],
-    env: { GOBIN: folder },
+    env: { GOBIN: folder, ...QUICK_BUILD },
   }).output().catch(() => ({ success: false }));
   if (success) return built;
   throw new Error(
