@@ -57,13 +57,19 @@ export async function findDifferences(
 ): Promise<Differences> {
   const key = quoteNames(sides.key);
   const [first = "true", ...others] = sides.slices ?? [];
-  await duckdb.run(
+  const statements = [
     `create or replace table ${DIFFERING} as ${differingSql(sides, first)}`,
-  );
-  for (const slice of others) {
-    await duckdb.run(`insert into ${DIFFERING} ${differingSql(sides, slice)}`);
+    ...others.map((slice) =>
+      `insert into ${DIFFERING} ${differingSql(sides, slice)}`
+    ),
+  ];
+  let found = 0;
+  for (const statement of statements) {
+    // DuckDB says how many rows it has put into the table.
+    const [written] = await duckdb.rows(statement);
+    found += Number(written?.Count);
   }
-  const kinds = await duckdb.rows(
+  const kinds = found === 0 ? [] : await duckdb.rows(
     `select ${KIND} as kind, count(*) as keys from ${DIFFERING} group by ${KIND}`,
   );
   const shown = sides.key.length === 1
