@@ -5,6 +5,7 @@ import {
 } from "../lib/project/dashboard.ts";
 import { mainMeasure, withSettings } from "../lib/project/dashboard_cards.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
+import type { Logger } from "@logtape/logtape";
 import { deriveSubjects } from "./figures/derive_subjects.ts";
 import { boardsOf, isSplit } from "./figures/subject_sql.ts";
 import { hasTrail } from "./figures/batch_changes_sql.ts";
@@ -30,6 +31,7 @@ export class Company {
   constructor(
     readonly sql: ProjectSql,
     private readonly warehouse: Warehouse,
+    private readonly log: Logger,
   ) {
     const { subjects, ...settings } = readDashboard(sql);
     this.settings = settings;
@@ -93,12 +95,18 @@ export class Company {
     const { models } = this.sql;
     const names = models.map(({ name }) => name);
     const columns = await this.warehouse.ask("columns", [names]);
-    // What does not fit, the warehouse may have had, or may have one day.
-    return withSettings(
-      deriveSubjects(models, columns),
+    const subjects = deriveSubjects(models, columns);
+    const problems: string[] = [];
+    const set = withSettings(
+      subjects,
       this.settings,
-      () => {},
+      (problem) => problems.push(problem),
     );
+    // An empty warehouse has none of what the settings name.
+    for (const problem of subjects.length === 0 ? [] : problems) {
+      this.log.warn("sql/dashboard/settings.json: {problem}", { problem });
+    }
+    return set;
   }
 }
 

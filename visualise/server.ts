@@ -141,8 +141,10 @@ function addPage(
 }
 
 /** Where answers come from, and what is kept until events say it is old. */
-function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
-  const company = new Company(sql, warehouse);
+function makeSources(
+  { sql, warehouse, live, readZones, log }: ServerOptions,
+) {
+  const company = new Company(sql, warehouse, log);
   const figures = new Figures(warehouse);
   const kept = new AnswerCache();
   const timeline = new Timeline(warehouse);

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { open, Served, testPage } from "../harness/browser/dashboard.ts";
+import {
+  open,
+  openWarehouse,
+  Served,
+  testPage,
+  withoutStream,
+} from "../harness/browser/dashboard.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 
@@ -65,3 +71,32 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+Deno.test("a dashboard without SQL of its own warns of a misspelt setting", async () => {
+  const settings = {
+    cards: { slaes: { title: "Revenue" } },
+    labels: { countreparty: "customer" },
+  };
+  await using platform = await openPlatform({
+    sql: {
+      ...PROJECT_SQL,
+      dashboard: [],
+      dashboardSettings: JSON.stringify(settings),
+    },
+  });
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await using warehouse = openWarehouse(platform);
+  const app = withoutStream(platform, warehouse);
+
+  for (let time = 1; time <= 2; time++) await app.request("/api/company");
+
+  const warned = platform.logged.filter((line) => line.startsWith("warning"));
+  assert.match(
+    warned[0] ?? "",
+    /^warning: sql\/dashboard\/settings.json: no card is called slaes: there are .*sales/,
+  );
+  assert.deepEqual(warned.slice(1), [
+    "warning: sql/dashboard/settings.json: no measure or dimension is called countreparty",
+  ]);
+});

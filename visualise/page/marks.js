@@ -53,13 +53,14 @@ export function drawn(plot) {
 
 /** The scale of the y axis, for all that is drawn. */
 function scaleFor(/** @type {Plot} */ plot) {
-  const { type, points, series, limit } = plot;
+  const { type, points, series, limit, steps } = plot;
   const values = type === "column"
     ? points.flatMap((_, index) => stackAt(plot, index).map(({ to }) => to))
     : series.flatMap((one) => one.values.map((value) => value ?? 0));
   return scaleOf(
     Math.min(0, ...values),
     Math.max(0, ...values, limit?.value ?? 0),
+    steps,
   );
 }
 
@@ -67,10 +68,11 @@ function scaleFor(/** @type {Plot} */ plot) {
 function scaleOf(
   /** @type {number} */ low,
   /** @type {number} */ high,
+  /** @type {number[] | undefined} */ steps = [],
 ) {
   const span = Math.max(high, 0) - Math.min(low, 0) || 1;
   const rough = 10 ** Math.floor(Math.log10(span / 3));
-  const step = [1, 2, 5, 10].map((times) => times * rough)
+  const step = [...steps, ...[1, 2, 5, 10].map((times) => times * rough)]
     .find((one) => span / one <= 4) ?? span;
   const first = Math.floor(Math.min(low, 0) / step);
   const last = Math.max(first + 1, Math.ceil(Math.max(high, 0) / step));

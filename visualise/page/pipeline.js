@@ -25,6 +25,11 @@ import { clock, duration, lately } from "./times.js";
 /** @typedef {Record<string, string>} Row */
 
 const MINUTES_A_DAY = 24 * 60;
+/** Round durations, from a second to half a day. */
+const STEPS_MINUTES = [
+  ...[1, 2, 5, 10, 15, 30].map((seconds) => seconds / 60),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720],
+];
 
 /** Fetches where the pipeline stands; returns a function that shows it. */
 export async function readPipeline(/** @type {AbortSignal} */ signal) {
@@ -200,6 +205,7 @@ function showFreshness(/** @type {Row[]} */ rows) {
     at: times.map((time) => (time - start) / Math.max(1, end - start)),
     series: [{ name: "behind", look: "main", values }],
     format: minutes,
+    steps: STEPS_MINUTES,
     short: (value) => value === 0 ? "0" : minutes(value),
     // A target far above would press the line flat.
     ...(worst * 4 < target ? {} : {

@@ -13,6 +13,7 @@ import { drawn, placed, xOf } from "./marks.js";
  * What a plot shows: points along the x axis, each named, and the values of the
  * series there. `at` places points that are not evenly spaced, from 0 to 1.
  * The last point may be partial. Choosing a point calls `act` with its index.
+ * The rules are as far apart as the least of the steps allows, if given.
  * @typedef {{
  *   label: string,
  *   type: "line" | "column",
@@ -21,6 +22,7 @@ import { drawn, placed, xOf } from "./marks.js";
  *   series: Series[],
  *   format: (value: number) => string,
  *   short: (value: number) => string,
+ *   steps?: number[],
  *   limit?: { value: number, name: string },
  *   partial?: boolean,
  *   act?: (index: number) => void,
