@@ -31,7 +31,7 @@ export function beginSql(
 ): string {
   const settings = [
     setLocalSql(PINNED),
-    `set local search_path to ${quoteName(guest.schema)}, public`,
+    `set local search_path to ${quoteName(guest.schema)}, public, pg_temp`,
     "set local row_security to off",
     "set local jit to off",
     "set local statement_timeout to 0",

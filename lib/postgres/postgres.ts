@@ -54,10 +54,17 @@ export function setLocalSql(settings: Settings): string {
     .join("; ");
 }
 
-/** Lifts limits that not every version has; the second forbids own views. */
+/**
+ * Lifts limits that not every version has; the second forbids own views. And a
+ * temporary table which another client left in a session that a pooler shares
+ * comes last, not first as by default:
+ * https://www.postgresql.org/docs/18/runtime-config-client.html#GUC-SEARCH-PATH
+ */
 const UNLIMITED = `select set_config(name, value, true)
   from (values ('transaction_timeout', '0'),
-    ('restrict_nonsystem_relation_kind', '')
+    ('restrict_nonsystem_relation_kind', ''),
+    ('search_path', concat_ws(', ',
+      nullif(current_setting('search_path'), ''), 'pg_temp'))
   ) as unlimited (name, value)
   where current_setting(name, true) is not null`;
 

@@ -3,7 +3,8 @@ import { queryRow } from "../postgres/postgres.ts";
 import { quoteName } from "../sql/quote.ts";
 
 const SCHEMA_SQL = `select current_schema() as schema, current_user as role,
-  current_database() as database, current_setting('search_path') as path,
+  current_database() as database,
+  regexp_replace(current_setting('search_path'), '(, )?pg_temp$', '') as path,
   (select nspname from regexp_matches(
       current_setting('search_path'), '"(?:[^"]|"")*"|[^, ]+', 'g'
     ) with ordinality as entries (entry, place)

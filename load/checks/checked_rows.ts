@@ -9,6 +9,11 @@ export type CheckedModel = Pick<
   "name" | "kind" | "key"
 >;
 
+/** The relation, of this session alone, with a table's rows to be checked. */
+export function checkedRows(table: string): string {
+  return `pg_temp.${quoteName(`checked_${table}`)}`;
+}
+
 /**
  * Makes relations of the rows to be checked; a dimension's older ones are
  * apart. Those of the keys that batches touched are tables with statistics of
@@ -23,7 +28,7 @@ export async function createChecked(
 ): Promise<void> {
   const key = quoteNames(model.key);
   for (const table of tablesOf(model)) {
-    const checked = quoteName(`checked_${table}`);
+    const checked = checkedRows(table);
     const rows = `select * from ${quoteName(table)}`;
     await client.query(
       staging === undefined
@@ -41,7 +46,7 @@ export async function dropChecked(
   model: CheckedModel,
   staging?: string,
 ): Promise<void> {
-  const names = tablesOf(model).map((table) => quoteName(`checked_${table}`));
+  const names = tablesOf(model).map(checkedRows);
   const kind = staging === undefined ? "view" : "table";
   await client.query(`drop ${kind} ${names.join(", ")}`);
 }

@@ -4,6 +4,7 @@ import { checkedModel, type SqlFile } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
+import { checkedRows } from "./checked_rows.ts";
 
 type Checked = Pick<WarehouseTable, "model" | "references">;
 
@@ -46,7 +47,7 @@ function referencesSql({ model, references }: Checked): string {
   const unknown = references.map(({ column, dimension, dimensionKey }) =>
     `select ${quoteNames(model.key, "fact.")},
       ${quoteText(`${column} `)} || fact.${quoteName(column)} as missing
-    from ${checkedName(model)} as fact
+    from ${checkedRows(model.name)} as fact
     inner join ${quoteName(dimension)} as dimension
       on dimension.${quoteName(dimensionKey)} = fact.${quoteName(column)}
     where fact.to_batch is null and dimension.is_placeholder`
@@ -114,28 +115,20 @@ where next_from_batch is not null and (
 
 /** SQL for all versions: those of a dimension that ended are in another table. */
 function versionsOf(model: Checked["model"]): string {
-  if (model.kind === "fact") return checkedName(model);
+  if (model.kind === "fact") return checkedRows(model.name);
   const columns = `${
     quoteNames(model.key)
   }, valid_from, valid_to, from_batch, to_batch`;
   return `(
-    select ${columns} from ${checkedName(model)} where not is_placeholder
+    select ${columns} from ${checkedRows(model.name)} where not is_placeholder
     union all
-    select ${columns} from ${closedName(model)}
+    select ${columns} from ${checkedRows(closedTable(model.name))}
   )`;
 }
 
 function closedKeys(model: Checked["model"]): string {
   const key = quoteNames(model.key);
   return model.kind === "fact"
-    ? `select ${key} from ${checkedName(model)} where to_batch is not null`
-    : `select ${key} from ${closedName(model)}`;
-}
-
-function closedName({ name }: Checked["model"]): string {
-  return quoteName(`checked_${closedTable(name)}`);
-}
-
-function checkedName({ name }: Checked["model"]): string {
-  return quoteName(`checked_${name}`);
+    ? `select ${key} from ${checkedRows(model.name)} where to_batch is not null`
+    : `select ${key} from ${checkedRows(closedTable(model.name))}`;
 }

@@ -15,7 +15,11 @@ import {
 } from "../harness/servers/cluster.ts";
 import { openWarehouse } from "../harness/browser/dashboard.ts";
 import { assertMirrored } from "../harness/readers/mirror.ts";
-import { openPooler, testPooler } from "../harness/servers/pgbouncer.ts";
+import {
+  openPooler,
+  type Pooler,
+  testPooler,
+} from "../harness/servers/pgbouncer.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/servers/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
@@ -281,3 +285,57 @@ Deno.test("the dashboard polls for batches on a standby, where LISTEN doesn't wo
     stopping.abort();
     await heard;
   }));
+
+testPooler(
+  "temporary tables that others leave in shared sessions hide no table",
+  async () => {
+    await using platform = await openPlatform();
+    const { source, warehouse } = platform;
+    await fillSmall(source.client);
+    await platform.run();
+    const mode = "transaction";
+    await using before = await openPooler(source.settings, { mode });
+    await using after = await openPooler(warehouse.settings, { mode });
+    platform.set({ source: before.settings, warehouse: after.settings });
+    await hideTables(source.url, before, ["sales_order", "payment"]);
+    await hideTables(warehouse.url, after, [
+      "fact_sales_order",
+      "fact_payment",
+      "dim_date",
+      "quarantine",
+    ]);
+    await execute(
+      source.client,
+      insertOrder(70),
+      "delete from payment where payment_id = 5",
+    );
+
+    await platform.run();
+
+    await assertMirrored(platform);
+    assert.equal((await verify(platform.context)).same, true);
+  },
+);
+
+/** Leaves a temporary table of each name in every session of a pooler. */
+async function hideTables(
+  url: string,
+  { settings }: Pooler,
+  tables: readonly string[],
+): Promise<void> {
+  const pooled = url.replace(/:\d+\//, `:${settings.port}/`);
+  const clients = await Promise.all(
+    Array.from({ length: 4 }, () => openClient(pooled)),
+  );
+  // All at once, so that each has a session of its own.
+  for (const client of clients) await client.query("begin");
+  for (const client of clients) {
+    for (const table of tables) {
+      await client.query(
+        `create temporary table ${table} (like public.${table} including all)`,
+      );
+    }
+    await client.query("commit");
+    await client.end();
+  }
+}
