@@ -4,6 +4,7 @@ import { TAKEN_NAMES } from "../lib/models/check_names.ts";
 import type { SourceColumn } from "./catalogue.ts";
 import { fitName } from "./fit_name.ts";
 import type { PlannedModel } from "./star.ts";
+import { foldName } from "../lib/sql/fold_name.ts";
 
 /** PostgreSQL truncates longer names of columns. */
 const COLUMN_BYTES_MAX = 63;
@@ -47,11 +48,11 @@ export function planColumn(
     do {
       name = fitName(wanted, { ending, bytesMax: COLUMN_BYTES_MAX });
       ending += "_";
-    } while (taken.has(name.toLowerCase()));
-    taken.add(name.toLowerCase());
+    } while (taken.has(foldName(name)));
+    taken.add(foldName(name));
     return name;
   };
-  const name = TAKEN_NAMES.includes(source.name.toLowerCase())
+  const name = TAKEN_NAMES.includes(foldName(source.name))
     ? free(`source_${source.name}`)
     : source.name;
   const hasDay = kind === "fact" && /^timestamp/.test(moment ?? contract);
@@ -70,7 +71,7 @@ export function planColumn(
  * not, the table's model casts no text, since nothing would set a row aside.
  */
 export function canHaveRule(key: readonly string[]): boolean {
-  return !key.some((name) => name.toLowerCase() === "reason");
+  return !key.some((name) => foldName(name) === "reason");
 }
 
 /** A column's type in the contract, and whether it is text for another type. */

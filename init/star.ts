@@ -11,6 +11,7 @@ import {
 import { kindOf } from "./model_kind.ts";
 import { calendarName, modelNames } from "./model_names.ts";
 import { contractOf, planColumn, type PlannedColumn } from "./plan_column.ts";
+import { foldName } from "../lib/sql/fold_name.ts";
 
 /** The model that a folder of SQL has for one table, and why. */
 export interface PlannedModel {
@@ -72,7 +73,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
   const unique = keyed.filter(({ table }, index) => {
     const first = keyed.findIndex((one) =>
       one.table.schema === table.schema &&
-      one.table.name.toLowerCase() === table.name.toLowerCase()
+      foldName(one.table.name) === foldName(table.name)
     );
     if (first === index) return true;
     skipped.push({
@@ -131,7 +132,7 @@ function planModel(
   const { table, key, kind } = given;
   const { name, calendar, dimensions, planned, skipped } = options;
   const notes: string[] = [];
-  const taken = new Set(table.columns.map((one) => one.name.toLowerCase()));
+  const taken = new Set(table.columns.map((one) => foldName(one.name)));
   const columns = table.columns.flatMap((source): PlannedColumn[] => {
     const why = columnProblem(source, { columns: table.columns, key });
     if (why === undefined) return [planColumn(source, { kind, taken, key })];
@@ -180,7 +181,7 @@ function columnProblem(
     return `it reads as names of other objects (${source.type}), and no row shows when those change`;
   }
   const alike = options.columns.filter(({ name }) =>
-    name.toLowerCase() === source.name.toLowerCase()
+    foldName(name) === foldName(source.name)
   );
   const read = alike.find(({ name }) => options.key.includes(name)) ?? alike[0];
   return read === source || read === undefined

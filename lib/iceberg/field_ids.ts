@@ -44,7 +44,8 @@ export function widerType(one: string, other: string): string {
 /**
  * A column's number in Iceberg's schema and in the Parquet files: a hash of its
  * name and type, so whoever writes a file knows it, whether or not a table is
- * ever published. As in DuckDB, the case of a name doesn't matter. Types that Iceberg can widen
+ * ever published. The case of a name doesn't matter, not even of letters
+ * outside A to Z: readers such as Trino ignore it. Types that Iceberg can widen
  * (https://iceberg.apache.org/spec/#schema-evolution) share a number; one of
  * another kind is another field.
  */
@@ -56,12 +57,20 @@ export function fieldId(column: Column): number {
   return 1 + Number.parseInt(hash, 16);
 }
 
-/** The option of DuckDB's COPY that writes the columns' numbers. */
+/**
+ * The option of DuckDB's COPY that writes the columns' numbers. It takes each
+ * number once, so of two columns that share one, such as "é" and "É", the
+ * second has none; they can't be in an Iceberg table together.
+ */
 export function fieldIdsSql(columns: readonly Column[]): string {
-  const ids = columns.map((column) =>
-    `${quoteText(column.name)}: ${fieldId(column)}`
-  );
-  return `field_ids {${ids.join(", ")}}`;
+  const ids = new Map<number, string>();
+  for (const column of columns) {
+    const id = fieldId(column);
+    if (!ids.has(id)) ids.set(id, column.name);
+  }
+  return `field_ids {${
+    [...ids].map(([id, name]) => `${quoteText(name)}: ${id}`).join(", ")
+  }}`;
 }
 
 function precisionOf(type: string): number {

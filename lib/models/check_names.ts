@@ -2,6 +2,7 @@ import type { ModelColumn } from "./model_column.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../duckdb/version_columns.ts";
 import type { Model } from "../project/model.ts";
 import { QUARANTINE } from "../project/quarantine_model.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /**
  * The parameters of the lake's macros, which hide columns of the same name in
@@ -67,7 +68,7 @@ export function columnNameProblems(
   model: Model,
   columns: readonly ModelColumn[],
 ): string[] {
-  const names = columns.map((column) => column.name.toLowerCase());
+  const names = columns.map((column) => foldName(column.name));
   const taken = [
     ...PIPELINE_COLUMNS,
     ...SYSTEM_COLUMNS,
@@ -75,9 +76,9 @@ export function columnNameProblems(
   ];
   return [
     ...columns.filter(({ name }, index) =>
-      names.indexOf(name.toLowerCase()) !== index
+      names.indexOf(foldName(name)) !== index
     ).map(({ name }) => `it gives the column "${name}" twice`),
-    ...columns.filter(({ name }) => taken.includes(name.toLowerCase())).map((
+    ...columns.filter(({ name }) => taken.includes(foldName(name))).map((
       { name },
     ) => `its column "${name}" has a name that the pipeline uses itself`),
     ...columns.filter(({ name }) => bytes(name) > NAME_BYTES_MAX).map((
@@ -91,7 +92,7 @@ export function columnNameProblems(
         `it has ${columns.length} columns, and a table of the warehouse holds ${COLUMNS_MAX} beside the pipeline's own`,
       ]
       : [],
-    ...model.key.filter((name) => BESIDE_KEYS.includes(name.toLowerCase()))
+    ...model.key.filter((name) => BESIDE_KEYS.includes(foldName(name)))
       .map((name) =>
         `its key "${name}" has a name that the pipeline uses itself`
       ),
@@ -131,7 +132,7 @@ export function modelNameProblems(
         `"${longest}", made from its name, has over ${NAME_BYTES_MAX} bytes`,
       );
     }
-    for (const name of derived.map((one) => one.toLowerCase())) {
+    for (const name of derived.map(foldName)) {
       const owner = owners.get(name);
       if (owner === undefined) owners.set(name, model.name);
       else problems.push(`"${name}" is a name of the model "${owner}", too`);

@@ -11,6 +11,7 @@ import { batchReads } from "./check_select.ts";
 import { followRow } from "./row_model.ts";
 import type { SqlNode } from "./sql_tree.ts";
 import { textOf, walk } from "./sql_tree.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** A query's problems, and the sources of its columns. */
 export interface CheckedQuery {
@@ -71,9 +72,9 @@ export function checkQuarantineQuery(
 ): string[] {
   const { table, kinds } = options;
   const reads = batchReads(query).map(({ schema, name }) =>
-    `${schema}.${name.toLowerCase()}`
+    `${schema}.${foldName(name)}`
   );
-  const own = `arrived.${table.name.toLowerCase()}`;
+  const own = `arrived.${foldName(table.name)}`;
   return [
     ...reads.filter((read) => read !== own)
       .map((read) => `it reads ${read}, not ${own}`),
@@ -88,11 +89,11 @@ function schemaProblems(query: SqlNode, model: ModelSql): string[] {
   const reads = batchReads(query);
   const read = new Set(
     reads.filter((table) => table.schema === schema)
-      .map(({ name }) => name.toLowerCase()),
+      .map(({ name }) => foldName(name)),
   );
   const unseen = [
     ...read.symmetricDifference(
-      new Set(model.reads.map((name) => name.toLowerCase())),
+      new Set(model.reads.map(foldName)),
     ),
   ];
   return [
@@ -172,7 +173,7 @@ function keyProblems(
   options: { table: ContractTable; sources: ReadonlyMap<string, string> },
 ): string[] {
   const { table, sources } = options;
-  const given = model.key.map((name) => sources.get(name.toLowerCase()));
+  const given = model.key.map((name) => sources.get(foldName(name)));
   const other = model.key.filter((_, index) =>
     !table.key.includes(given[index] ?? "")
   );

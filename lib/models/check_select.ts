@@ -1,4 +1,5 @@
 import { ctesOf, nodeOf, type SqlNode, textOf, walk } from "./sql_tree.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /**
  * The schemas with a batch's rows, the only ones that the project's SQL may
@@ -56,7 +57,7 @@ export function foreignReads(query: SqlNode): string[] {
   });
   const foreign = tables.filter(({ schema, name }) =>
     schema === ""
-      ? !own.has(name.toLowerCase()) || !/^\w+$/.test(name)
+      ? !own.has(foldName(name)) || !/^\w+$/.test(name)
       : !SCHEMAS_READ.includes(schema)
   ).map(({ schema, name }) => `"${schema === "" ? "" : `${schema}.`}${name}"`);
   return [...found, ...foreign];
@@ -80,7 +81,7 @@ function joined(node: SqlNode): unknown[] {
 /** A table's name; another catalogue's gets a schema that may not be read. */
 function nameOf(node: SqlNode): TableReference {
   const catalog = textOf(node.catalog_name);
-  const schema = textOf(node.schema_name).toLowerCase();
+  const schema = foldName(textOf(node.schema_name));
   return {
     schema: catalog === "" ? schema : `${catalog}.${schema}`,
     name: textOf(node.table_name),

@@ -6,6 +6,7 @@ import {
   textsOf,
   walk,
 } from "./sql_tree.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** A column of a relation in a query, followed back to where it comes from. */
 export interface QueryColumn<Source> {
@@ -36,11 +37,11 @@ export function findColumn<Source>(
   names: readonly string[],
   columns: readonly QueryColumn<Source>[],
 ): QueryColumn<Source> | undefined {
-  const [name = "", relation] = names.map((one) => one.toLowerCase())
+  const [name = "", relation] = names.map(foldName)
     .toReversed();
   const found = columns.filter((column) =>
-    column.name.toLowerCase() === name &&
-    (relation === undefined || column.relation.toLowerCase() === relation)
+    foldName(column.name) === name &&
+    (relation === undefined || foldName(column.relation) === relation)
   );
   return found.length === 1 ? found[0] : undefined;
 }
@@ -52,25 +53,25 @@ export function starColumns<Source>(
 ): QueryColumn<Source>[] {
   // The columns that a pattern selects are not followed.
   if (nodeOf(expression.expr) !== undefined) return [];
-  const relation = textOf(expression.relation_name).toLowerCase();
+  const relation = foldName(textOf(expression.relation_name));
   const excluded = [
     ...textsOf(expression.exclude_list),
     ...nodesOf(expression.qualified_exclude_list)
       .map(({ column }) => textOf(column)),
-  ].map((name) => name.toLowerCase());
+  ].map(foldName);
   const replaced = nodesOf(expression.replace_list)
-    .map(({ key }) => textOf(key).toLowerCase());
+    .map(({ key }) => foldName(textOf(key)));
   const names = new Map(
     nodesOf(expression.rename_list).map(({ key, value }) => [
-      textOf(nodeOf(key)?.column).toLowerCase(),
+      foldName(textOf(nodeOf(key)?.column)),
       textOf(value),
     ]),
   );
   return from.filter((column) =>
-    !excluded.includes(column.name.toLowerCase()) &&
-    (relation === "" || column.relation.toLowerCase() === relation)
+    !excluded.includes(foldName(column.name)) &&
+    (relation === "" || foldName(column.relation) === relation)
   ).map((column) => {
-    const name = column.name.toLowerCase();
+    const name = foldName(column.name);
     return {
       relation: "",
       name: names.get(name) ?? column.name,
@@ -85,8 +86,8 @@ export function rightColumns<Source>(
   columns: readonly QueryColumn<Source>[],
 ): readonly QueryColumn<Source>[] {
   if (["SEMI", "ANTI"].includes(textOf(node.join_type))) return [];
-  const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
-  return columns.filter(({ name }) => !using.includes(name.toLowerCase()));
+  const using = textsOf(node.using_columns).map(foldName);
+  return columns.filter(({ name }) => !using.includes(foldName(name)));
 }
 
 /**
@@ -125,10 +126,10 @@ function mergesColumns(field: unknown): boolean {
 export function withoutRepeated<Source>(
   columns: readonly QueryColumn<Source>[],
 ): QueryColumn<Source>[] {
-  const names = columns.map(({ name }) => name.toLowerCase());
+  const names = columns.map(({ name }) => foldName(name));
   const repeated = names.filter((name, index) => names.indexOf(name) < index);
   return columns.map((column) =>
-    repeated.some((name) => column.name.toLowerCase().startsWith(`${name}_`))
+    repeated.some((name) => foldName(column.name).startsWith(`${name}_`))
       ? withoutSource(column)
       : column
   );

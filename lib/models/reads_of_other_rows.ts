@@ -9,6 +9,7 @@ import {
   walk,
 } from "./sql_tree.ts";
 import { structFields } from "./struct_fields.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /**
  * Finds the parts of a quarantine query that look at rows other than the one it
@@ -75,7 +76,7 @@ export function rowsIn(query: SqlNode): (part: unknown) => boolean {
     let found = false;
     walk(part, (node) => {
       if (node.type !== "BASE_TABLE" || found) return;
-      const name = textOf(node.table_name).toLowerCase();
+      const name = foldName(textOf(node.table_name));
       if (textOf(node.schema_name) !== "") found = true;
       else {
         // For a query that reads itself, its other reads decide.
@@ -110,8 +111,8 @@ function listsOfConstants(
   walk(query, (node) => {
     if (node.class === "SUBQUERY" && !hasRows(node)) add(node);
     const { type, join_type: kind, using_columns: using } = node;
-    const names = textsOf(using).map((name) => name.toLowerCase());
-    const isByKey = key.every((name) => names.includes(name.toLowerCase()));
+    const names = textsOf(using).map(foldName);
+    const isByKey = key.every((name) => names.includes(foldName(name)));
     if (type !== "JOIN" || !isByKey || hasRows(node.right)) return;
     if (["INNER", "LEFT", "SEMI", "ANTI"].includes(textOf(kind))) {
       add(node.right);
@@ -120,7 +121,7 @@ function listsOfConstants(
   const used = new Set<string>();
   walk(query, (node) => {
     if (node.type !== "BASE_TABLE" || found.has(node)) return;
-    used.add(textOf(node.table_name).toLowerCase());
+    used.add(foldName(textOf(node.table_name)));
   });
   walk(query, (node) => {
     for (const { name, query: own } of ctesOf(node)) {
@@ -140,7 +141,7 @@ function replaces(
   lists: ReadonlySet<SqlNode>,
 ): boolean {
   if (lists.has(node)) return false;
-  const isName = (other = "") => other.toLowerCase() === name.toLowerCase();
+  const isName = (other = "") => foldName(other) === foldName(name);
   const isOther = (expression: SqlNode) => {
     const alias = textOf(expression.alias);
     const renamed = [
@@ -163,7 +164,7 @@ function replaces(
     if (query !== undefined && lists.has(query)) return false;
     const given = namesGiven(query);
     return names.some((listed, index) =>
-      isName(listed) && listed.toLowerCase() !== given[index]
+      isName(listed) && foldName(listed) !== given[index]
     );
   });
   return isMoved || isListed || nodesOf(node.select_list).some(isOther);
@@ -204,7 +205,7 @@ function namesGiven(query: SqlNode | undefined): string[] {
     if (expression.class === "STAR") return namesOfAll(expression, query);
     const alias = textOf(expression.alias);
     const [name] = textsOf(bareOf(expression).column_names).slice(-1);
-    return [(alias || name || "").toLowerCase()];
+    return [foldName(alias || name || "")];
   });
 }
 
@@ -237,8 +238,8 @@ function groupsBy(
 
 function joinsBy(node: SqlNode, key: readonly string[]): boolean {
   if (node.ref_type === "NATURAL") return false;
-  const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
-  if (key.every((name) => using.includes(name.toLowerCase()))) return true;
+  const using = textsOf(node.using_columns).map(foldName);
+  if (key.every((name) => using.includes(foldName(name)))) return true;
   const equal: SqlNode[] = [];
   const isAnd = (condition: SqlNode) =>
     condition.type === "CONJUNCTION_AND"
@@ -255,6 +256,6 @@ function joinsBy(node: SqlNode, key: readonly string[]): boolean {
 
 function named(names: readonly string[], columns: SqlNode[]): boolean {
   const given = columns.filter((column) => column.class === "COLUMN_REF")
-    .map(({ column_names: parts }) => textsOf(parts).at(-1)?.toLowerCase());
-  return names.every((name) => given.includes(name.toLowerCase()));
+    .map(({ column_names: parts }) => foldName(textsOf(parts).at(-1) ?? ""));
+  return names.every((name) => given.includes(foldName(name)));
 }

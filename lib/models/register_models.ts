@@ -28,6 +28,7 @@ import { floatSums } from "./check_sums.ts";
 import { parseSelect, type SqlNode } from "./sql_tree.ts";
 import { typeProblems } from "./type_problems.ts";
 import { quarantineName } from "../project/quarantine_file.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /**
  * The schemas in which a run keeps its tables; each has one for a table of the
@@ -192,7 +193,7 @@ async function checkModel(
   const tables = [model.name, closedTable(model.name)]
     .map((table) => declared.get(table));
   return columns.map((column): ModelColumn => {
-    const source = sources.get(column.name.toLowerCase());
+    const source = sources.get(foldName(column.name));
     const type = declared.get(model.name)?.get(column.name)?.type;
     const labels = type === undefined ? undefined : labelsOf(enums, type);
     const notNull = model.table.notNull.includes(column.name) ||

@@ -20,6 +20,7 @@ import {
   walk,
 } from "./sql_tree.ts";
 import { WHOLE_NUMBERS } from "../project/contract_types.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 type Column = QueryColumn<string>;
 
@@ -61,7 +62,7 @@ export function followRow(
   }
   const sources = new Map<string, string>();
   for (const { name, source } of columns) {
-    if (source !== undefined) sources.set(name.toLowerCase(), source);
+    if (source !== undefined) sources.set(foldName(name), source);
   }
   return { problems: [...new Set(problems)], sources };
 }
@@ -141,7 +142,7 @@ class LineageReader {
       case "BASE_TABLE": {
         const name = textOf(node?.table_name);
         if (textOf(node?.schema_name) === "") {
-          const cte = scope.get(name.toLowerCase());
+          const cte = scope.get(foldName(name));
           return renamed(cte?.() ?? NONE, aliases, alias || name);
         }
         this.reads++;

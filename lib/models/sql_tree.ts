@@ -1,6 +1,7 @@
 import { exactNumber } from "../exact_number.ts";
 import type { DuckDb } from "../duckdb/duckdb.ts";
 import { quoteText } from "../sql/quote.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /**
  * A node of a query as DuckDB parses it, from `json_serialize_sql`: a select, a
@@ -77,7 +78,7 @@ export function ctesOf(
   return nodesOf(nodeOf(query.cte_map)?.map).map((entry) => {
     const value = nodeOf(entry.value);
     return {
-      name: textOf(entry.key).toLowerCase(),
+      name: foldName(textOf(entry.key)),
       aliases: textsOf(value?.aliases),
       query: nodeOf(nodeOf(value?.query)?.node) ?? {},
     };
@@ -93,7 +94,7 @@ export const UNNESTING: readonly string[] = [
 
 /** Whether a node calls a function that makes many rows of one value. */
 export function isUnnest({ function_name: name }: SqlNode): boolean {
-  return UNNESTING.includes(textOf(name).toLowerCase());
+  return UNNESTING.includes(foldName(textOf(name)));
 }
 
 /** Visits a node and everything below it. */

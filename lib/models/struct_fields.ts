@@ -8,6 +8,7 @@ import {
   textsOf,
   walk,
 } from "./sql_tree.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** What makes a struct, or may. */
 const MAKES_STRUCT =
@@ -24,7 +25,7 @@ export function structFields(
   const { relations, columns } = namesIn(query);
   if (!hasStruct(query, relations)) return [];
   const isRelation = (name: string) =>
-    relations.has(name.toLowerCase()) && !columns.has(name.toLowerCase());
+    relations.has(foldName(name)) && !columns.has(foldName(name));
   const found: string[] = [];
   walk(query, (node) => {
     const of = textOf(node.relation_name);
@@ -33,8 +34,8 @@ export function structFields(
     }
     if (node.class === "COLUMN_REF") {
       const parts = textsOf(node.column_names);
-      const last = parts.at(-1)?.toLowerCase();
-      const isNamed = names.some((name) => name.toLowerCase() === last);
+      const last = foldName(parts.at(-1) ?? "");
+      const isNamed = names.some((name) => foldName(name) === last);
       if (parts.length > 1 && isNamed && !isRelation(parts[0] ?? "")) {
         found.push(parts.join("."));
       }
@@ -53,7 +54,7 @@ function hasStruct(query: SqlNode, relations: ReadonlySet<string>): boolean {
     const [name = "", ...more] = textsOf(node.column_names);
     found ||= makesStruct(node) ||
       // A row of that relation, as a whole.
-      more.length === 0 && relations.has(name.toLowerCase());
+      more.length === 0 && relations.has(foldName(name));
   });
   return found;
 }
@@ -73,7 +74,7 @@ function namesIn(
     // Relations have no class, expressions have.
     if (node.class === undefined) {
       for (const field of [node.alias, node.table_name, node.schema_name]) {
-        relations.add(textOf(field).toLowerCase());
+        relations.add(foldName(textOf(field)));
       }
     }
     const given = [
@@ -81,7 +82,7 @@ function namesIn(
       ...textsOf(node.column_name_alias),
       ...ctesOf(node).flatMap(({ aliases }) => aliases),
     ];
-    for (const name of given) columns.add(name.toLowerCase());
+    for (const name of given) columns.add(foldName(name));
   });
   relations.delete("");
   columns.delete("");
@@ -96,7 +97,7 @@ function isUnnested(
   if (!isUnnest(expression)) return false;
   let found = false;
   walk(expression.children, (node) => {
-    const named = textsOf(node.column_names).at(-1)?.toLowerCase() ?? "";
+    const named = foldName(textsOf(node.column_names).at(-1) ?? "");
     found ||= makesStruct(node) || columns.has(named);
   });
   return found;

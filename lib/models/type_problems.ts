@@ -3,6 +3,7 @@ import { keyTypeProblems } from "../project/derived_table.ts";
 import type { ModelSql } from "../project/project_sql.ts";
 import type { DeclaredTables } from "../project/warehouse_ddl.ts";
 import { isArray, isText, warehouseType } from "../project/warehouse_type.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** PostgreSQL's types, each with the types of DuckDB that it can hold. */
 const HELD: readonly [RegExp, RegExp][] = [
@@ -99,7 +100,7 @@ export function typeProblems(
     const column = table.get(name);
     if (column === undefined) {
       const other = [...table.keys()]
-        .find((one) => one.toLowerCase() === name.toLowerCase());
+        .find((one) => foldName(one) === foldName(name));
       if (other !== undefined) {
         return [`its column "${name}" is named "${other}" in the warehouse`];
       }

@@ -8,6 +8,7 @@ import {
   textsOf,
   walk,
 } from "./sql_tree.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** Columns of a table of the contract. */
 export interface UnreadColumns {
@@ -36,16 +37,16 @@ export async function unreadColumns(
   for (const { text, reads } of queries) {
     const parsed = await parseSelect(duckdb, text);
     const named = "query" in parsed ? columnNames(parsed.query) : undefined;
-    for (const table of reads.map((one) => one.toLowerCase())) {
+    for (const table of reads.map(foldName)) {
       if (named === undefined) whole.add(table);
       else names.set(table, named.union(names.get(table) ?? new Set()));
     }
   }
   return sql.tables.flatMap(({ name: table, columns, key }) => {
-    const lower = table.toLowerCase();
+    const lower = foldName(table);
     const unread = whole.has(lower) ? [] : columns.map(({ name }) => name)
       .filter((name) =>
-        !key.includes(name) && !names.get(lower)?.has(name.toLowerCase())
+        !key.includes(name) && !names.get(lower)?.has(foldName(name))
       );
     return unread.length === 0 ? [] : [{ table, columns: unread }];
   });
@@ -65,13 +66,13 @@ function columnNames(query: SqlNode): ReadonlySet<string> | undefined {
       node.type === "BASE_TABLE" && textsOf(node.column_name_alias).length > 0;
     // Relations have no class, expressions have.
     if (node.class === undefined) {
-      relations.add(textOf(node.alias).toLowerCase());
-      relations.add(textOf(node.table_name).toLowerCase());
+      relations.add(foldName(textOf(node.alias)));
+      relations.add(foldName(textOf(node.table_name)));
     }
-    const parts = textsOf(node.column_names).map((name) => name.toLowerCase());
+    const parts = textsOf(node.column_names).map(foldName);
     for (const name of parts.slice(-1)) last.add(name);
     for (const name of [...parts, ...textsOf(node.using_columns)]) {
-      names.add(name.toLowerCase());
+      names.add(foldName(name));
     }
   });
   // A relation named as a column is a row as a whole.

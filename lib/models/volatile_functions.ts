@@ -11,6 +11,7 @@ import {
   textsOf,
   walk,
 } from "./sql_tree.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** The kinds of DuckDB's functions, by name. */
 export interface FunctionKinds {
@@ -166,7 +167,7 @@ export function volatileParts(
   const found: string[] = [];
   const sorted = new Set<SqlNode>();
   walk(query, (node) => {
-    const name = textOf(node.function_name).toLowerCase();
+    const name = foldName(textOf(node.function_name));
     const [first] = nodesOf(node.children);
     if (SORTING.has(name) && first !== undefined) sorted.add(first);
     if (node.class === "FUNCTION" || node.class === "WINDOW") {
@@ -180,7 +181,7 @@ export function volatileParts(
     }
     if (node.class === "COLUMN_REF") {
       const [word = "", ...others] = textsOf(node.column_names)
-        .map((one) => one.toLowerCase());
+        .map(foldName);
       if (
         others.length === 0 && VALUE_WORDS.includes(word) &&
         !columns.includes(word)
@@ -203,7 +204,7 @@ export function volatileParts(
 export function aggregatesIn(query: SqlNode, kinds: FunctionKinds): string[] {
   const found = new Set<string>();
   walk(query, (node) => {
-    const name = textOf(node.function_name).toLowerCase();
+    const name = foldName(textOf(node.function_name));
     if (node.class === "FUNCTION" && kinds.aggregates.has(name)) {
       found.add(`${name}()`);
     }

@@ -14,6 +14,7 @@ import {
 import { isOtherObject, withoutBodies } from "./dump_statements.ts";
 import { namedApart } from "./source_names.ts";
 import { withoutComments } from "./tables_read.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** A column of the contract. */
 export interface ContractColumn {
@@ -82,7 +83,7 @@ export function parseContract(sql: string): ContractTable[] {
     declared.filter((table) => !partitions.has(table)),
   );
   for (const table of tables) problems.push(...tableProblems(table));
-  const names = tables.map((table) => table.name.toLowerCase());
+  const names = tables.map((table) => foldName(table.name));
   for (const name of new Set(names)) {
     if (names.indexOf(name) !== names.lastIndexOf(name)) {
       problems.push(
@@ -240,13 +241,13 @@ export const OWN_NAMES =
 /** Problems of a table as a whole, once each of its lines could be read. */
 function tableProblems({ name, columns, key }: ContractTable): string[] {
   const names = columns.map((column) => column.name);
-  const lower = names.map((one) => one.toLowerCase());
+  const lower = names.map(foldName);
   return [
     ...[name, ...names].filter((one) => IMPOSSIBLE_NAME.test(one))
       .map((one) =>
         `"${one}" begins with white space, or has a control character`
       ),
-    ...names.filter((one, index) => lower.indexOf(one.toLowerCase()) !== index)
+    ...names.filter((one, index) => lower.indexOf(foldName(one)) !== index)
       .map((one) =>
         `column "${one}" is declared twice: to DuckDB, names that differ only in case are the same`
       ),

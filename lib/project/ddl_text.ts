@@ -5,6 +5,7 @@
 
 import { COMMENT } from "./sql_comment.ts";
 import { unquoted } from "./sql_tokens.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** A pattern for a name, plain or in quotes. */
 export const NAME = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;
@@ -45,7 +46,7 @@ const TOKENS = new RegExp(
 
 /** A name as PostgreSQL stores it. */
 export function plainName(name: string): string {
-  return name.startsWith('"') ? unquoted(name) : name.toLowerCase();
+  return name.startsWith('"') ? unquoted(name) : foldName(name);
 }
 
 /** The text up to the bracket that closes one opened before the text. */

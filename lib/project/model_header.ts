@@ -8,6 +8,7 @@ import { type Derivation, MAINTAINED, type Model } from "./model.ts";
 import { readTableHeader, type TableHeader } from "./table_header.ts";
 import { tablesRead } from "./tables_read.ts";
 import type { DeclaredTables } from "./warehouse_ddl.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 const DERIVATIONS: readonly Derivation[] = ["row", "join", "set"];
 /** The fields that decide something. */
@@ -112,7 +113,7 @@ function keyProblem(key: readonly string[]): string | undefined {
   if (key.length === 0) {
     return "its header does not say what identifies a row, as in `-- Key: id.`";
   }
-  const lower = key.map((one) => one.toLowerCase());
+  const lower = key.map(foldName);
   const again = key.find((_, index) =>
     lower.indexOf(lower[index] ?? "") < index
   );
@@ -126,7 +127,7 @@ function readsProblem(
   read: readonly string[],
 ): string | undefined {
   const inOrder = (tables: readonly string[]) =>
-    tables.map((table) => table.toLowerCase()).toSorted().join();
+    tables.map(foldName).toSorted().join();
   if (listed.length === 0 || inOrder(listed) === inOrder(read)) {
     return undefined;
   }

@@ -13,6 +13,7 @@ import type { TableHeader } from "./table_header.ts";
 import { withoutEnd } from "./tables_read.ts";
 import { earlierHashes, transformHash } from "./transform_hash.ts";
 import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** A named piece of SQL: its file name without `.sql`, and its text. */
 export interface SqlFile {
@@ -121,7 +122,7 @@ function asInContract(
   tables: readonly ContractTable[],
 ): string[] {
   return reads.map((read) =>
-    tables.find(({ name }) => name.toLowerCase() === read.toLowerCase())
+    tables.find(({ name }) => foldName(name) === foldName(read))
       ?.name ?? read
   );
 }

@@ -1,5 +1,6 @@
 import { ConfigError } from "../errors.ts";
 import type { ContractTable } from "./contract.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** A table's place in the source. */
 export interface SourceName {
@@ -16,9 +17,7 @@ export function tableNames(
   tables: readonly Pick<ContractTable, "schema" | "name">[],
 ): string[] {
   return tables.map(({ schema, name }) => {
-    const alike = tables.filter((one) =>
-      one.name.toLowerCase() === name.toLowerCase()
-    );
+    const alike = tables.filter((one) => foldName(one.name) === foldName(name));
     return alike.length === 1 || schema === undefined
       ? name
       : `${schema}__${name}`;
@@ -71,7 +70,7 @@ export function lacksTable(
   tables: readonly ContractTable[],
 ): string {
   const others = tables.filter(({ sourceName }) =>
-    sourceName?.toLowerCase() === name.toLowerCase()
+    sourceName !== undefined && foldName(sourceName) === foldName(name)
   );
   return others.length === 0
     ? "is not in sql/source.sql"

@@ -1,4 +1,5 @@
 import { COMMENT } from "./sql_comment.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** A word, sign or comment of SQL, and where it stands. */
 export interface Token {
@@ -56,7 +57,7 @@ export function words(list: string): ReadonlySet<string> {
 
 /** A token that is a word, in lower case; else an empty text. */
 export function lower(token: Token | undefined): string {
-  return token?.kind === "word" ? token.text.toLowerCase() : "";
+  return token?.kind === "word" ? foldName(token.text) : "";
 }
 
 /** In how many brackets the token at an index is. */

@@ -1,5 +1,6 @@
 import { COMMENT } from "./sql_comment.ts";
 import { unquoted } from "./sql_tokens.ts";
+import { foldName } from "../sql/fold_name.ts";
 
 /** Comments, strings (dollar-quoted ones too), names, and other characters. */
 const TOKENS = new RegExp(
@@ -48,9 +49,9 @@ export function tablesRead(
   });
   const read = tokens.flatMap((token, index) => {
     const [dot, table] = tokens.slice(index + 1, index + 3);
-    const isRead = schemas.includes(token.toLowerCase()) && dot === "." &&
+    const isRead = schemas.includes(foldName(token)) && dot === "." &&
       table !== undefined && tokens[index - 1] !== ".";
-    return isRead ? [table.toLowerCase()] : [];
+    return isRead ? [foldName(table)] : [];
   });
   return [...new Set(read)];
 }

@@ -5,6 +5,7 @@ import { readDeclaredTables } from "../../lib/project/warehouse_ddl.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
 import type { DerivedModel } from "./derived_table_sql.ts";
 import { isCopy, isRetired } from "./migrate.ts";
+import { foldName } from "../../lib/sql/fold_name.ts";
 
 /** The migrations and models of a warehouse. */
 export interface WantedSchema {
@@ -31,7 +32,7 @@ export function wantedSchema(sql: ProjectSql): WantedSchema {
     mayRefer: ({ name }) =>
       company.some(({ text }) =>
         !isRetired({ text }) && /\breferences\b/i.test(text) &&
-        text.toLowerCase().includes(name.toLowerCase())
+        foldName(text).includes(foldName(name))
       ),
   };
 }
@@ -46,7 +47,7 @@ export function leadingMigrations(
   derived: readonly DerivedModel[],
 ): readonly SqlFile[] {
   const needs = company.findIndex(({ text }) =>
-    derived.some(({ name }) => text.toLowerCase().includes(name.toLowerCase()))
+    derived.some(({ name }) => foldName(text).includes(foldName(name)))
   );
   const free = needs < 0 ? company : company.slice(0, needs);
   const last = free.findLastIndex((file) => {

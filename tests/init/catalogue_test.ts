@@ -272,3 +272,36 @@ Deno.test("init names types alike whatever the role's settings", () =>
       ["integer", "date", "text", "bytea"],
     );
   }));
+
+Deno.test("init takes names apart that differ by the case of other letters than A to Z", () =>
+  inFolder(async (folder) => {
+    const into = join(folder, "company");
+    await using platform = await openPlatform({
+      sourceSql:
+        `create table "élève" (id integer primary key, "é" text, "É" text);
+        create table "Élève" (id integer primary key, "Ä" numeric(9, 2));
+        insert into "élève" values (1, 'a', 'b');
+        insert into "Élève" values (2, 3)`,
+      warehouse: "empty",
+    });
+    const { source: { client }, warehouse, context } = platform;
+
+    const told = await makeCompanyFolder(context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+    context.sql = readProjectSql(into);
+    await platform.run();
+    await execute(client, `update "élève" set "É" = 'c'`);
+    await platform.run();
+
+    assert.doesNotMatch(told, /left out/);
+    assert.equal((await verify(context)).same, true);
+    const [row] = await query(
+      warehouse.client,
+      `select "é", "É", "Ä" from dim_eleve_current
+      cross join dim_eleve_2_current`,
+    );
+    assert.deepEqual(row && Object.values(row).toSorted(), ["3.00", "a", "c"]);
+  }));

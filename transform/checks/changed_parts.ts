@@ -5,6 +5,7 @@ import type { SelectColumn, SplitQuery } from "./split_query.ts";
 import { isUnnest, type SqlNode, walk } from "../../lib/models/sql_tree.ts";
 import type { SplitQueries } from "./split_queries.ts";
 import { quarantinePath } from "../../lib/project/quarantine_file.ts";
+import { foldName } from "../../lib/sql/fold_name.ts";
 
 /**
  * What SQL changes besides adding columns, tables and models to what it was, a
@@ -77,10 +78,10 @@ function gainedColumns(before: Contract, now: Contract): Gained {
   const tables = new Map(Object.entries(now));
   return new Map(
     Object.entries(before).map(([name, { columns: had }]) => [
-      name.toLowerCase(),
+      foldName(name),
       Object.keys(tables.get(name)?.columns ?? {})
         .filter((column) => !Object.hasOwn(had, column))
-        .map((column) => column.toLowerCase()),
+        .map(foldName),
     ]),
   );
 }

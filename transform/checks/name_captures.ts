@@ -9,6 +9,7 @@ import {
   textsOf,
   walk,
 } from "../../lib/models/sql_tree.ts";
+import { foldName } from "../../lib/sql/fold_name.ts";
 
 /**
  * What new columns of tables, CTEs and the query itself may change in a query,
@@ -59,7 +60,7 @@ export function nameCaptures(
     );
     gains.set(
       name,
-      new Set(own.map((column) => column.name.toLowerCase()))
+      new Set(own.map((column) => foldName(column.name)))
         .union(isWhole ? names : new Set()),
     );
   }
@@ -78,7 +79,7 @@ function aliasesOf(columns: readonly SelectColumn[]): ReadonlySet<string> {
     columns.filter(({ name, expression }) => {
       const [word, ...others] = textsOf(expression.column_names);
       return others.length > 0 || word !== name;
-    }).map(({ name }) => name.toLowerCase()),
+    }).map(({ name }) => foldName(name)),
   );
 }
 
@@ -87,7 +88,7 @@ function tablesIn(node: SqlNode): { schema: string; name: string }[] {
   walk(node, ({ type, schema_name, table_name }) => {
     if (type !== "BASE_TABLE") return;
     const [schema, name] = [textOf(schema_name), textOf(table_name)];
-    found.push({ schema, name: name.toLowerCase() });
+    found.push({ schema, name: foldName(name) });
   });
   return found;
 }
@@ -115,7 +116,7 @@ function namesUsed(
       // A star numbers a column whose name another one has.
       ...isExact ? parts.slice(0, 1) : [...parts, textOf(node.alias)],
       ...textsOf(node.using_columns),
-    ].map((word) => word.toLowerCase());
+    ].map(foldName);
     for (const word of words) {
       for (const name of [word, word.replace(/[_:]\d+$/, "")]) {
         if (names.has(name)) used.add(name);
@@ -144,7 +145,7 @@ function takesAnyColumn(
       findStars(own, plain);
     }
     if (node.class === undefined) {
-      [node.alias, node.table_name].map((name) => textOf(name).toLowerCase())
+      [node.alias, node.table_name].map((name) => foldName(textOf(name)))
         .forEach((name) => relations.add(name));
     }
     if (node.from_table !== undefined) findSubqueries(node.from_table, plain);
@@ -165,10 +166,10 @@ function takesAnyColumn(
     const words = node.class === "COLUMN_REF" ? textsOf(node.column_names) : [];
     const word = words.at(-1) ?? "";
     const isOfSchema = words.slice(0, -1)
-      .some((one) => SCHEMAS_READ.includes(one.toLowerCase()));
+      .some((one) => SCHEMAS_READ.includes(foldName(one)));
     if (
       word !== "" && (words.length === 1 || isOfSchema) &&
-      relations.has(word.toLowerCase())
+      relations.has(foldName(word))
     ) {
       found.add(`${word} as a whole row`);
     }

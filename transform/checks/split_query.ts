@@ -13,6 +13,7 @@ import {
   textOf,
   textsOf,
 } from "../../lib/models/sql_tree.ts";
+import { foldName } from "../../lib/sql/fold_name.ts";
 
 /** A named column of a select whose columns don't depend on each other. */
 export interface SelectColumn {
@@ -69,7 +70,7 @@ export function splitQuery(query: SqlNode, kinds: FunctionKinds): SplitQuery {
     const value = nodeOf(entry.value);
     const own = nodeOf(value?.query);
     const node = nodeOf(own?.node) ?? {};
-    const name = textOf(entry.key).toLowerCase();
+    const name = foldName(textOf(entry.key));
     return {
       ...entry,
       value: { ...value, query: { ...own, node: withoutColumns(node, name) } },
@@ -120,7 +121,7 @@ function namedColumns(
   const columns = nodesOf(select.select_list)
     .map((expression) => ({ name: nameOf(expression), expression }))
     .filter(({ name }) => name !== "");
-  const names = columns.map(({ name }) => name.toLowerCase());
+  const names = columns.map(({ name }) => foldName(name));
   return new Set(names).size === names.length ? columns : undefined;
 }
 

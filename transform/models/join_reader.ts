@@ -19,6 +19,7 @@ import {
   textsOf,
 } from "../../lib/models/sql_tree.ts";
 import { WHOLE_NUMBERS } from "../../lib/project/contract_types.ts";
+import { foldName } from "../../lib/sql/fold_name.ts";
 
 /** A place where a query reads a source table. */
 export interface TableUse {
@@ -111,14 +112,14 @@ export class JoinReader {
     if (type !== "BASE_TABLE") return NOTHING;
     const name = textOf(node.table_name);
     const relation = textOf(node.schema_name) === ""
-      ? scope.get(name.toLowerCase())?.() ?? NOTHING
+      ? scope.get(foldName(name))?.() ?? NOTHING
       : this.#table(node);
     return renamed(relation, { aliases, name: alias || name });
   }
 
   #table(node: SqlNode): Relation {
-    const name = textOf(node.table_name).toLowerCase();
-    const table = this.#tables.find((one) => one.name.toLowerCase() === name);
+    const name = foldName(textOf(node.table_name));
+    const table = this.#tables.find((one) => foldName(one.name) === name);
     if (table === undefined) return NOTHING;
     const use = { table: table.name, node };
     this.uses.push(use);

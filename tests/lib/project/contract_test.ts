@@ -466,3 +466,11 @@ Deno.test("parseContract() reads a key of columns of any names", () => {
 
   assert.deepEqual(table?.key, ["size (cm), inner", 'a"b']);
 });
+
+Deno.test("parseContract() reads a name without quotes as PostgreSQL stores it", () => {
+  const [table] = parseContract(
+    "create table École (NAÏVE integer primary key)",
+  );
+
+  assert.deepEqual([table?.name, table?.key], ["École", ["naÏve"]]);
+});

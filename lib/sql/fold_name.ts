@@ -1,0 +1,8 @@
+/**
+ * A name as DuckDB compares names of tables and columns: the case of A to Z
+ * doesn't count, that of other letters does. PostgreSQL stores names without
+ * quotes in this form.
+ */
+export function foldName(name: string): string {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
