@@ -242,11 +242,12 @@ async function loadVersions(
   const { client, duckdb, zone, manifests, versions, types, evolve } = options;
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
+  const batch = (manifests[0]?.batch ?? 1) - 1;
+  const loaded = { ...options, batch };
   const { schemaChanges, ...changed } = evolve
-    ? await evolveSchema(context, { client, models: await types.read() })
+    ? await evolveSchema(context, { client, types, loaded })
     : SCHEMA_UNCHANGED;
   const tables = await readWarehouseTables(client, { models, types });
-  const batch = (manifests[0]?.batch ?? 1) - 1;
   await checkNoneEmptied(options, { tables, batch });
   const work: LoadWork = {
     ...options,

@@ -148,14 +148,7 @@ async function reload(
   const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {
     const types = new ModelTypes(duckdb, sql);
-    const typed = await types.read();
-    done = await evolveSchema(context, {
-      client,
-      models: typed.filter(({ model }) =>
-        models.some(({ name }) => name === model.name)
-      ),
-      drop,
-    });
+    done = await evolveSchema(context, { client, types, only: models, drop });
     const tables = await readWarehouseTables(client, { models, types });
     const work: ReloadWork = {
       context,

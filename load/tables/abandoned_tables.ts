@@ -33,14 +33,21 @@ export async function abandonedTables(
   return rows.map(({ name }) => name ?? "");
 }
 
-/** Warns of each such table. */
+/** Warns of each such table whose model was there before, if that is known. */
 export async function warnOfAbandoned(
   client: pg.Client,
-  options: { models: readonly { name: string }[]; log: Logger },
+  options: {
+    models: readonly { name: string }[];
+    /** Has the models before. */
+    before: Readonly<Record<string, unknown>> | undefined;
+    log: Logger;
+  },
 ): Promise<void> {
-  const names = options.models.map(({ name }) => name);
+  const { models, before, log } = options;
+  const names = models.map(({ name }) => name);
   for (const table of await abandonedTables(client, names)) {
-    options.log.warn("{table}: {note}", { table, note: abandonedNote(table) });
+    if (before !== undefined && !Object.hasOwn(before, table)) continue;
+    log.warn("{table}: {note}", { table, note: abandonedNote(table) });
   }
 }
 

@@ -18,6 +18,8 @@ export interface Changes {
   given: string[];
   retyped: string[];
   removed: string[];
+  /** Columns that no model has, and that stay. */
+  unfilled: string[];
   /** Columns that it gains. */
   added: string[];
   /** Whether existing columns change or are dropped. */
@@ -62,13 +64,18 @@ export async function changesOfTables(
 
 /** A dimension's two tables mostly change alike. */
 export function linesOf(changes: readonly Changes[]): PlannedChanges {
-  const all = (of: keyof PlannedChanges) => [
+  const all = (of: "given" | "retyped" | "removed" | "unfilled") => [
     ...new Set(changes.flatMap((change) => change[of])),
   ];
   return {
     given: all("given"),
     retyped: all("retyped"),
-    removed: all("removed"),
+    removed: [
+      ...all("unfilled").map((name) =>
+        `the column ${name} is null in new rows: no model has it`
+      ),
+      ...all("removed"),
+    ],
   };
 }
 
@@ -83,6 +90,7 @@ function changesOf(
     given: [],
     retyped: [],
     removed: [],
+    unfilled: [],
     added: [],
     reshapes: false,
     retypes: [],
@@ -114,9 +122,7 @@ function changesOf(
       if (isNotNull) {
         changes.actions.push(`alter ${quoteName(name)} drop not null`);
       }
-      changes.removed.push(
-        `the column ${name} is null in new rows: no model has it`,
-      );
+      changes.unfilled.push(name);
     }
   }
   return changes;

@@ -379,3 +379,27 @@ Deno.test("one --accept covers all stages", () =>
       );
     })
   ));
+
+Deno.test("load() warns once of what models took away, whatever they add later", () =>
+  withTwoBatches(async (platform) => {
+    const said = () =>
+      platform.logged.filter((line) =>
+        /^warning: dim_\w+: .*(no model has it|was removed)/.test(line)
+      );
+    const { context, source: { client } } = platform;
+    context.sql = await projectOf(files("item_id, title"));
+    await platform.extract();
+    await transform(context, { accept: true });
+    await platform.load();
+
+    await execute(client, "insert into item values (3, 'c', 7)");
+    await platform.run();
+    context.sql = await projectOf(files("item_id, title, 1 as one"));
+    await execute(client, "insert into item values (4, 'd', 8)");
+    await platform.run();
+
+    assert.deepEqual(said(), [
+      'warning: dim_old: its model was removed, and its rows no longer change; once nobody reads it: drop table "dim_old" cascade',
+      "warning: dim_item: the column weight is null in new rows: no model has it",
+    ]);
+  }));

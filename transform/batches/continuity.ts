@@ -1,6 +1,7 @@
 import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { isOfSameSql } from "../../lib/batches/same_sql.ts";
+import { type SqlBefore, sqlBefore } from "../../lib/batches/sql_before.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
@@ -48,17 +49,6 @@ export async function sqlSince(
     ),
     parts: (await splitQueries(duckdb, sql)).parts,
   };
-}
-
-/** The part of a manifest about the SQL that made its batch. */
-export type SqlBefore = Pick<ProcessedManifest, "given" | "queries" | "parts">;
-
-/** Finds that part; undefined if no manifest has it. */
-export async function sqlBefore(
-  { sql }: ProcessedManifest,
-  output: BatchLog<ProcessedManifest>,
-): Promise<SqlBefore | undefined> {
-  return sql === undefined ? undefined : await output.find(sql.since);
 }
 
 /** How a model differs from what it was in other SQL. */

@@ -13,12 +13,8 @@ import type { Model } from "../../lib/project/model.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { StageContext } from "../../lib/stage.ts";
-import {
-  changeOf,
-  checkKeys,
-  type SqlBefore,
-  sqlBefore,
-} from "../batches/continuity.ts";
+import { type SqlBefore, sqlBefore } from "../../lib/batches/sql_before.ts";
+import { changeOf, checkKeys } from "../batches/continuity.ts";
 import type { Prepare } from "../batches/make_batch.ts";
 import { changedParts } from "./changed_parts.ts";
 import { splitQueries } from "./split_queries.ts";
