@@ -1,6 +1,7 @@
 -- The catalogue entries that decide, beside the rows themselves, how the values
 -- of columns are printed: `kind` says how far a change in one can be seen.
--- $1: schemas; $2: names of tables; $3: what to call them.
+-- $1: schemas; $2: names of tables; $3: what to call them; $4: whether to read
+-- the expressions of columns, which waits while somebody has locked the table.
 with recursive columns (
     table_name, relation, column_name, number, type, is_generated
 ) as (
@@ -10,7 +11,7 @@ with recursive columns (
         attribute.attname,
         attribute.attnum,
         attribute.atttypid,
-        attribute.attgenerated = 'v'
+        attribute.attgenerated = 'v' and $4::boolean
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
@@ -150,11 +151,19 @@ found (table_name, column_name, kind, definition) as (
         tree.relation || ' '
         || left(md5(pg_get_expr(expression.adbin, expression.adrelid)), 16)
     from columns
+    -- pg_partition_tree() would wait for a partition that is newer than this
+    -- transaction's snapshot, and so is not locked.
     cross join lateral (
-        select columns.relation
-        union
-        select branch.relid
-        from pg_partition_tree(columns.relation) as branch
+        with recursive branches as (
+            select columns.relation as relation
+            union all
+            select inheritance.inhrelid as relation
+            from branches
+            inner join pg_inherits as inheritance
+                on branches.relation = inheritance.inhparent
+        )
+
+        select branches.relation from branches
     ) as tree (relation)
     inner join pg_attribute as attribute
         on

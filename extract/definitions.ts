@@ -20,8 +20,15 @@ export interface Definition {
 export async function readDefinitions(
   client: pg.Client,
   tables: ReadonlyMap<string, SourceName>,
+  options: {
+    /** Whether those of kind `expression` are read, which waits for locks. */
+    expressions: boolean;
+  },
 ): Promise<Map<string, Definition[]>> {
-  const rows = await query(client, definitionsSql, wantedTables(tables));
+  const rows = await query(client, definitionsSql, [
+    ...wantedTables(tables),
+    String(options.expressions),
+  ]);
   const found = new Map<string, Definition[]>();
   for (const row of rows) {
     const table = row.table_name ?? "";
@@ -97,6 +104,7 @@ export async function checkDefinitions(
     readDefinitions(
       client,
       new Map(live.map(({ contract, source }) => [contract.name, source])),
+      { expressions: true },
     )
   );
   if (found === undefined) return;

@@ -59,7 +59,9 @@ export async function readLiveTables(
     tables.map((table) => [table.name, inSource(table, options)]),
   );
   const rows = await query(client, liveTablesSql, wantedTables(places));
-  const definitions = await readDefinitions(client, places);
+  const definitions = await readDefinitions(client, places, {
+    expressions: true,
+  });
   const catalogue = new Map(rows.map((row) => {
     const found = parseRow(row, definitions.get(row.name ?? "") ?? []);
     return [found.name, found];

@@ -155,10 +155,20 @@ cross join lateral (
         (class.relkind <> 'p' and part.oid = class.oid)
         or (
             class.relkind = 'p'
+            and part.relkind <> 'p'
+            -- pg_partition_tree() would wait for a partition that is newer than
+            -- this transaction's snapshot, and so is not locked.
             and part.oid in (
-                select tree.relid
-                from pg_partition_tree(class.oid) as tree
-                where tree.isleaf
+                with recursive branches as (
+                    select class.oid as relation
+                    union all
+                    select inheritance.inhrelid as relation
+                    from branches
+                    inner join pg_inherits as inheritance
+                        on branches.relation = inheritance.inhparent
+                )
+
+                select branches.relation from branches
             )
         )
 ) as parts

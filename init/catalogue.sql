@@ -120,9 +120,22 @@ cross join lateral (
                     -- By its default, or by what the server sampled of it.
                     'mayBeInfinite', value_type.has_infinity and (
                         coalesce(
-                            pg_get_expr(
-                                default_of.adbin, default_of.adrelid
-                            ) like '%infinity%',
+                            case
+                                when attribute.attgenerated = ''
+                                    then pg_get_expr(default_of.adbin, 0)
+                                -- An expression with names of columns needs
+                                -- the table, and would wait for its lock.
+                                when not exists (
+                                    select
+                                    from pg_locks
+                                    where
+                                        relation = class.oid
+                                        and mode = 'AccessExclusiveLock'
+                                )
+                                    then pg_get_expr(
+                                        default_of.adbin, default_of.adrelid
+                                    )
+                            end like '%infinity%',
                             false
                         )
                         or sampled.is_infinite

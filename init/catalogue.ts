@@ -85,6 +85,7 @@ export async function readCatalogue(
   const definitions = await readDefinitions(
     client,
     new Map(named.map((one) => [fullName(one), one])),
+    { expressions: false },
   );
   return named.map(({ schema, name, row }) => {
     const columns: Omit<SourceColumn, "isName">[] = JSON.parse(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readLiveTables } from "../../extract/live_table.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/servers/postgres.ts";
+import { openClient, openTestDatabase } from "../harness/servers/postgres.ts";
 import { itemSql, read } from "./item_table.ts";
 
 const FITTING: [name: string, changed: Record<string, string | null>][] = [
@@ -222,6 +222,34 @@ Deno.test("readLiveTables() gives a partition a new identity if a column was rep
     assert(!identities.includes(identity), value);
     identities.push(identity);
   }
+});
+
+Deno.test("readLiveTables() does not wait for a partition that is newer than its snapshot", async () => {
+  await using database = await openTestDatabase();
+  const { client, url } = database;
+  await read(
+    database,
+    `${itemSql()} partition by range (item_id)`,
+    "create table low partition of item for values from (0) to (10)",
+    itemSql({}, { name: "high" }),
+  );
+  const owner = await openClient(url);
+  await client.query(
+    `begin isolation level repeatable read; set local lock_timeout to '1s';
+    select from item limit 0`,
+  );
+  await execute(
+    owner,
+    "alter table item attach partition high for values from (10) to (20)",
+    "begin",
+    "lock table only high in access exclusive mode",
+  );
+
+  const table = await read(database);
+
+  assert.equal(table.parts.length, 1);
+  await client.query("rollback");
+  await owner.end();
 });
 
 Deno.test("readLiveTables() gives a table a new identity when it gets another partition", async () => {

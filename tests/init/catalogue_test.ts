@@ -6,7 +6,7 @@ import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { settingsOf } from "../harness/servers/postgres.ts";
+import { openClient, settingsOf } from "../harness/servers/postgres.ts";
 
 Deno.test("init takes no column for not null whose older rows may break that", () =>
   inFolder(async (folder) => {
@@ -304,4 +304,50 @@ Deno.test("init takes names apart that differ by the case of other letters than 
       cross join dim_eleve_2_current`,
     );
     assert.deepEqual(row && Object.values(row).toSorted(), ["3.00", "a", "c"]);
+  }));
+
+Deno.test("init waits for nobody's lock on a table or partition", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create table visit (
+          id integer, at date default '2026-01-01', half numeric default 0.5,
+          ends date generated always as (coalesce(at, 'infinity')) stored,
+          primary key (id, at)
+        ) partition by range (at);
+        create table visit_old partition of visit
+          for values from (minvalue) to ('2026-01-01');
+        create table visit_new partition of visit default;
+        create table ward (id integer primary key, name text default 'none')`,
+      warehouse: "empty",
+    });
+    const { source, context } = platform;
+    const [server] = await query(
+      source.client,
+      "select current_setting('server_version_num')::int >= 180000 as is_new",
+    );
+    if (server?.is_new) {
+      await execute(
+        source.client,
+        "alter table visit add twice integer generated always as (id * 2)",
+      );
+    }
+    const owner = await openClient(source.url);
+    for (const table of ["visit", "visit_new", "ward"]) {
+      await execute(
+        owner,
+        "begin",
+        `lock table only ${table} in access exclusive mode`,
+      );
+      const start = performance.now();
+
+      await makeCompanyFolder(context, {
+        into: join(folder, table),
+        schemas: undefined,
+        tables: undefined,
+      });
+
+      assert.ok(performance.now() - start < 5_000, table);
+      await execute(owner, "rollback");
+    }
+    await owner.end();
   }));
