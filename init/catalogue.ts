@@ -7,6 +7,8 @@ import catalogueSql from "./catalogue.sql" with { type: "text" };
 export interface SourceTable {
   schema: string;
   name: string;
+  /** Its name in models, if the contract is to say it. */
+  readAs?: string;
   comment: string | undefined;
   /** Whether row security may hide some of its rows. */
   rowSecurity: boolean;

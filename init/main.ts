@@ -11,6 +11,7 @@ import { describeServer } from "./describe_server.ts";
 import { findInfinite } from "./find_infinite.ts";
 import { envText } from "./env_text.ts";
 import { modelTexts } from "./model_texts.ts";
+import { besideNamesakes } from "./namesakes.ts";
 import { quarantineTexts } from "./quarantine_texts.ts";
 import { planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
@@ -28,7 +29,9 @@ it left out, and the next command.
   --source URL    the source, if not in SOURCE_URL; other users of this machine
                   can see it there
   --schema S,...  the schemas to look at; by default all but PostgreSQL's own
-  --tables a,b    these tables only; schema.table where several have the name`;
+  --tables a,b    these tables only; schema.table where several have the name;
+                  to be added to the contract in SQL_DIRECTORY, beside tables of
+                  their name in other schemas`;
 const OPTIONS = {
   into: { type: "string" },
   source: { type: "string" },
@@ -119,7 +122,8 @@ export async function makeCompanyFolder(
     },
   );
   checkFound(listed, { schemas, tables });
-  const found = await findInfinite(client, listed, { log });
+  const named = tables === undefined ? listed : besideNamesakes(listed, config);
+  const found = await findInfinite(client, named, { log });
   const star = planStar(found);
   const { line, database } = await describeServer(client, { log });
   await writeFolder(into, { star, database, role: ROLE });

@@ -20,7 +20,11 @@ export function contractText(star: Star): string {
     return `create table ${quoteIfNeeded(table.schema)}.${
       quoteIfNeeded(table.name)
     } (
-${lines.join("\n")}${
+${
+      table.readAs === undefined
+        ? ""
+        : `    -- read as: ${quoteIfNeeded(table.readAs)}\n`
+    }${lines.join("\n")}${
       leftOut.length === 0
         ? ""
         : `\n    -- leaves out: ${leftOut.map(quoteIfNeeded).join(", ")}`

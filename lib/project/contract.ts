@@ -31,6 +31,8 @@ export interface ContractTable {
   name: string;
   /** Its name in the source, if that is another one. */
   sourceName?: string;
+  /** Its name in the lake and in models, if a comment gives it. */
+  readAs?: string;
   /** Its schema if the contract names it; else `SOURCE_SCHEMA`. */
   schema?: string;
   columns: readonly ContractColumn[];
@@ -56,6 +58,8 @@ const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
 /** A comment that names the type that a column is carried from. */
 export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
 const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
+/** A comment that gives the name of a table in models. */
+export const READ_AS = /^[ \t]*--[ \t]*read as:[ \t]*(.+?)[ \t]*$/gm;
 /** Replaces such a comment: before a column, the type it is carried from. */
 const CARRIED_MARK = /^\uE000([^\uE000]*)\uE000\s*(.*)$/s;
 export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
@@ -69,7 +73,8 @@ export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
  * values PostgreSQL and DuckDB don't both hold is carried as text. A comment
  * `-- carried from <type>` before a text column declares that; one
  * `-- leaves out: a, b` in a table names columns that are deliberately left
- * unread. Throws a `ConfigError` for anything that can't be read.
+ * unread; one `-- read as: name` gives the table's name in models. Throws a
+ * `ConfigError` for anything that can't be read.
  */
 export function parseContract(sql: string): ContractTable[] {
   const problems: string[] = [];
@@ -139,12 +144,14 @@ function readStatement(
     });
     const leftOut = [...statement.matchAll(LEAVES_OUT)]
       .flatMap(([, names = ""]) => namesOf(names));
+    const [readAs] = [...statement.matchAll(READ_AS)].map(([, name]) => name);
     found.tables.push({
       name: plainName(name),
       ...schema === undefined ? {} : { schema: plainName(schema) },
       columns,
       key,
       ...leftOut.length === 0 ? {} : { leftOut },
+      ...readAs === undefined ? {} : { readAs: plainName(readAs) },
     });
     return;
   }

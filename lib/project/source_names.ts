@@ -11,17 +11,27 @@ export interface SourceName {
 /**
  * The names of the source's tables in the lake, in models and in messages:
  * their own, but `schema__table` for one whose schema is known where several
- * have its name. Case doesn't count, since DuckDB ignores it.
+ * have its name, and what the contract says that a table is read as. Case
+ * doesn't count, since DuckDB ignores it.
  */
 export function tableNames(
-  tables: readonly Pick<ContractTable, "schema" | "name">[],
+  tables: readonly Pick<ContractTable, "schema" | "name" | "readAs">[],
 ): string[] {
-  return tables.map(({ schema, name }) => {
-    const alike = tables.filter((one) => foldName(one.name) === foldName(name));
+  const unnamed = tables.filter(({ readAs }) => readAs === undefined);
+  return tables.map(({ schema, name, readAs }) => {
+    if (readAs !== undefined) return readAs;
+    const alike = unnamed.filter((one) =>
+      foldName(one.name) === foldName(name)
+    );
     return alike.length === 1 || schema === undefined
       ? name
-      : `${schema}__${name}`;
+      : nameInSchema(schema, name);
   });
+}
+
+/** The name of a table where several schemas have one of its name. */
+export function nameInSchema(schema: string, name: string): string {
+  return `${schema}__${name}`;
 }
 
 /** The contract's tables, with the names that tell them apart. */

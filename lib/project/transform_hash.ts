@@ -1,5 +1,5 @@
 import { sha256Hex } from "../zone/checksum.ts";
-import { CARRIED } from "./contract.ts";
+import { CARRIED, READ_AS } from "./contract.ts";
 import type { Model } from "./model.ts";
 import type { ModelSql, SqlFile } from "./project_sql.ts";
 import { withoutComments } from "./tables_read.ts";
@@ -30,7 +30,10 @@ export function transformHash(sql: TransformSql): string {
     .toSorted((one, other) => one.name < other.name ? -1 : 1)
     .map(textOf);
   return sha256Hex(JSON.stringify([
-    withoutComments(sql.contract.replace(CARRIED, "'carried from $1'")),
+    withoutComments(
+      sql.contract.replace(CARRIED, "'carried from $1'")
+        .replace(READ_AS, "'read as $1'"),
+    ),
     models,
     sql.quarantine.map(({ name, text }) => [name, withoutComments(text)]),
   ]));

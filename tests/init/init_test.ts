@@ -257,3 +257,66 @@ Deno.test("init reports errors, and overwrites nothing", () =>
     assert.match(io.said, /SOURCE_URL[\s\S]*--into is missing/);
     assert.equal(await main(["--help"], io), 0);
   }));
+
+Deno.test("init --tables writes what a table of another schema's name needs with no edit", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create domain amount as numeric(10,2);
+        create schema sales create table item (id integer primary key, x amount);
+        create schema archive create table "Item" (id integer primary key, y amount);
+        insert into sales.item values (1, 2);
+        insert into archive."Item" values (3, 4), (5, 'NaN')`,
+      warehouse: "empty",
+    });
+    const { context, warehouse } = platform;
+    const into = join(folder, "sql");
+    const add = async (table: string) => {
+      const added = join(folder, table);
+      await makeCompanyFolder(context, {
+        into: added,
+        schemas: undefined,
+        tables: [table],
+      });
+      await Deno.mkdir(join(into, "models"), { recursive: true });
+      await Deno.mkdir(join(into, "quarantine"), { recursive: true });
+      await Deno.writeTextFile(
+        join(into, "source.sql"),
+        await Deno.readTextFile(join(added, "source.sql")),
+        { append: true },
+      );
+      for (const kind of ["models", "quarantine"]) {
+        for await (const { name } of Deno.readDir(join(added, kind))) {
+          await Deno.copyFile(
+            join(added, kind, name),
+            join(into, kind, name),
+          );
+        }
+      }
+      context.sql = readProjectSql(into);
+      await platform.run();
+    };
+    platform.set({ sqlDirectory: into });
+
+    await add("sales.item");
+    await add("archive.Item");
+
+    assert.equal((await verify(context)).same, true);
+    assert.deepEqual(
+      await query(
+        warehouse.client,
+        `select dim_item.id, dim_archive_item.id as archived, table_name
+        from dim_item cross join dim_archive_item cross join quarantine_current`,
+      ),
+      [{ id: 1, archived: 3, table_name: "archive__Item" }],
+    );
+    // Its name is the same where it is written again.
+    await makeCompanyFolder(context, {
+      into: join(folder, "again"),
+      schemas: undefined,
+      tables: ["archive.Item"],
+    });
+    assert.deepEqual(
+      readProjectSql(join(folder, "again")).tables.map(({ name }) => name),
+      ["archive__Item"],
+    );
+  }));

@@ -32,6 +32,28 @@ Deno.test("parseContract() tells tables of one name in two schemas apart", () =>
   ]);
 });
 
+Deno.test("parseContract() gives a table the name that the contract reads it as", () => {
+  const tables = parseContract(`create table sales.orders ${COLUMNS}
+create table archive.orders (
+    -- read as: "Old orders"
+    id integer primary key
+);`);
+
+  assert.deepEqual(tables.map(({ name, sourceName }) => [name, sourceName]), [
+    ["orders", undefined],
+    ["Old orders", "orders"],
+  ]);
+  assert.throws(
+    () =>
+      parseContract(`create table sales.orders ${COLUMNS}
+create table archive.orders (
+    -- read as: Orders
+    id integer primary key
+);`),
+    /the table "orders" is declared twice/,
+  );
+});
+
 Deno.test("parseContract() keeps a table's short name if only a partition shares it", () => {
   const [table, ...others] = parseContract(`create table sales.orders ${COLUMNS}
 create table old.orders ${COLUMNS}

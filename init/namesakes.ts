@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { type ContractTable, parseContract } from "../lib/project/contract.ts";
+import { inSource, nameInSchema } from "../lib/project/source_names.ts";
+import type { Config } from "../lib/settings/config.ts";
+import { foldName } from "../lib/sql/fold_name.ts";
+import type { SourceTable } from "./catalogue.ts";
+
+/**
+ * Gives tables that are to be added to the contract in `SQL_DIRECTORY` a name of
+ * their own where a table of another schema has theirs there, so that the
+ * models of neither need an edit.
+ */
+export function besideNamesakes(
+  tables: readonly SourceTable[],
+  config: Pick<Config, "sqlDirectory" | "sourceSchema">,
+): SourceTable[] {
+  const places = contractIn(config.sqlDirectory)
+    .map((table) => inSource(table, config));
+  return tables.map((table) => {
+    const { schema, name } = table;
+    const isShared = places.some((place) =>
+      foldName(place.name) === foldName(name) && place.schema !== schema
+    );
+    return isShared ? { ...table, readAs: nameInSchema(schema, name) } : table;
+  });
+}
+
+/** The contract of a folder of SQL; of one that has none, nothing. */
+function contractIn(folder: string): ContractTable[] {
+  try {
+    return parseContract(Deno.readTextFileSync(join(folder, "source.sql")));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
