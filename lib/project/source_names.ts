@@ -82,9 +82,13 @@ export function lacksTable(
   const others = tables.filter(({ sourceName }) =>
     sourceName !== undefined && foldName(sourceName) === foldName(name)
   );
-  return others.length === 0
-    ? "is not in sql/source.sql"
-    : `is not in sql/source.sql: several schemas have such a table, so they are named ${
-      others.map((other) => `"${other.name}"`).join(" and ")
-    }`;
+  const names = others.map((other) => `"${other.name}"`).join(" and ");
+  switch (others.length) {
+    case 0:
+      return "is not in sql/source.sql";
+    case 1:
+      return `is not in sql/source.sql, where the table of that name is read as ${names}`;
+    default:
+      return `is not in sql/source.sql: several schemas have such a table, so they are named ${names}`;
+  }
 }

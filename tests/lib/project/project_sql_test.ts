@@ -212,6 +212,10 @@ select /* the key; */ id
             "    -- carried from jsonb\n    note text,\n    primary",
           ),
         ],
+        [
+          "source.sql",
+          CONTRACT.replace("    primary", "    -- read as: thing\n    primary"),
+        ],
       ] as const
     ) {
       const before = readProjectSql(folder).transformHash;

@@ -3,6 +3,7 @@ import { parseContract } from "../../../lib/project/contract.ts";
 import {
   checkSourceNames,
   inSource,
+  lacksTable,
 } from "../../../lib/project/source_names.ts";
 
 const COLUMNS = "(id integer primary key);\n";
@@ -43,6 +44,10 @@ create table archive.orders (
     ["orders", undefined],
     ["Old orders", "orders"],
   ]);
+  assert.equal(
+    lacksTable("orders", tables.slice(1)),
+    'is not in sql/source.sql, where the table of that name is read as "Old orders"',
+  );
   assert.throws(
     () =>
       parseContract(`create table sales.orders ${COLUMNS}
