@@ -16,6 +16,10 @@ const NOT_SUMMED =
   /(?:^|_)(?:id|code|number|no|key|price|rate|share|ratio|discount|percent|year|month|day|latitude|longitude)$/;
 /** `grouping`, which tells them and the day apart, takes 31 arguments. */
 const DIMENSIONS_MAX = 30;
+/** Texts that name a row, and those that many rows share. */
+const NAME = /(?:name|title|label|subject)$/i;
+const NO_NAME =
+  /(?:^|_)(?:currency|state|status|type|kind|role|category|url|language)$/i;
 const NOT_NAMED = /[^\p{L}\p{N}_]+/gu;
 
 interface Column {
@@ -27,7 +31,7 @@ interface Column {
 /**
  * What a dashboard shows of a company that wrote none: each fact by its first
  * day, counted, with the sums of its numbers, and by the dimensions that it
- * refers to, each named by its first text. `columns` are those of the
+ * refers to, each named by a text of its own. `columns` are those of the
  * warehouse.
  */
 export function deriveSubjects(
@@ -90,16 +94,25 @@ function measuresOf(model: ModelSql, columns: readonly Column[]): Measure[] {
   ).map(({ name }) => ({ name, unit: "number" }));
 }
 
-/** A dimension's first text, if facts can refer to it by one column. */
+/**
+ * The text that names a dimension's rows, if facts can refer to it by one
+ * column: a name before another text, and one that is never null before one
+ * that may be, as a column that no model has any more. Without a text of its
+ * own, a row is named by its key.
+ */
 function namedBy(
   dimension: ModelSql,
   columns: readonly Column[],
 ): Dimension["named"] {
   const [key, ...others] = dimension.key;
   if (key === undefined || others.length > 0) return undefined;
-  const text = columns.find(({ name, type }) =>
-    TEXT.test(type) && name !== key
+  const texts = columns.filter(({ name, type }) =>
+    TEXT.test(type) && name !== key && !NO_NAME.test(name)
   );
+  const rankOf = ({ name }: Column) =>
+    (NAME.test(name) ? 2 : 0) +
+    (dimension.table.notNull.includes(name) ? 1 : 0);
+  const [text] = texts.toSorted((one, other) => rankOf(other) - rankOf(one));
   return {
     model: dimension.name,
     key,
