@@ -403,3 +403,24 @@ Deno.test("load() warns once of what models took away, whatever they add later",
       "warning: dim_item: the column weight is null in new rows: no model has it",
     ]);
   }));
+
+Deno.test("rebuildProcessed() says which rows earlier batches lack for a column that they don't have", () =>
+  withTwoBatches(async (platform) => {
+    const { context, source: { client } } = platform;
+    await execute(client, "alter table item rename title to name");
+    context.sql = await projectOf({
+      "source.sql": SOURCE.replace("title", "name"),
+      "models/dim_item.sql":
+        "-- Key: item_id.\n-- Not null: name.\n\nselect * from changed.item\n",
+    });
+    await platform.extract();
+
+    await rebuildProcessed(context);
+
+    assert.deepEqual(
+      platform.logged.filter((line) => line.includes("repairs it")),
+      [
+        'warning: Cannot make "dim_item" in batch 1: "name" is null in 1 row, and may not be in the warehouse; the first key is 1; batch 3 repairs it, and the batches before it lack these rows',
+      ],
+    );
+  }));

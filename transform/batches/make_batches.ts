@@ -6,7 +6,7 @@ import {
   type ProcessedManifest,
   type ProcessedModel,
 } from "../../lib/batches/manifest.ts";
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf, type StageError } from "../../lib/errors.ts";
 import {
   expiredError,
   type StageContext,
@@ -97,6 +97,7 @@ async function makeOneByOne(
 ): Promise<void> {
   const { input, output, last, work, to } = options;
   const held = new Map<string, HeldModel>();
+  const errors = new Map<string, StageError>();
   let made: MadeBatch[] = [];
   const first = (work.committed?.batch ?? 0) + 1;
   for (
@@ -114,10 +115,20 @@ async function makeOneByOne(
     });
     made.push(one);
     work.live = one.live;
+    for (const [model, { error }] of held) {
+      if (!errors.has(model)) errors.set(model, error);
+    }
     if (held.size > 0) continue;
     await commitAll(context, { ...options, made });
     if (work.isOvertaken) return;
     made = [];
+    for (const { message } of errors.values()) {
+      context.log.warn(
+        "{message}; batch {batch} repairs it, and the batches before it lack these rows",
+        { message, batch },
+      );
+    }
+    errors.clear();
   }
   const [broken] = held.values();
   if (broken === undefined) return;
