@@ -11,7 +11,7 @@ import { describeServer } from "./describe_server.ts";
 import { findInfinite } from "./find_infinite.ts";
 import { envText } from "./env_text.ts";
 import { modelTexts } from "./model_texts.ts";
-import { besideNamesakes } from "./namesakes.ts";
+import { besideNamesakes, calendarNotes } from "./namesakes.ts";
 import { quarantineTexts } from "./quarantine_texts.ts";
 import { planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
@@ -126,17 +126,26 @@ export async function makeCompanyFolder(
   const found = await findInfinite(client, named, { log });
   const star = planStar(found);
   const { line, database } = await describeServer(client, { log });
+  const notes = tables === undefined ? [] : calendarNotes(star, config);
   await writeFolder(into, { star, database, role: ROLE });
   return [
     line,
     "",
     ...describe(star),
+    ...notes,
     ...others.map(({ kind, names }) =>
       `left out: ${kind} ${
         names.join(", ")
       }, since nothing shows what changed in them`
     ),
     "",
+    ...nextSteps(into),
+    "",
+  ].join("\n");
+}
+
+function nextSteps(into: string): string[] {
+  return [
     `${into} is made. Next:`,
     `  psql --file ${
       inShell(join(into, "grants.sql"))
@@ -145,8 +154,7 @@ export async function makeCompanyFolder(
     "  ./totesys check",
     "  ./totesys doctor",
     "  ./totesys pipeline",
-    "",
-  ].join("\n");
+  ];
 }
 
 async function allSchemas(client: pg.Client): Promise<string[]> {

@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type ContractTable, parseContract } from "../lib/project/contract.ts";
 import { inSource, nameInSchema } from "../lib/project/source_names.ts";
 import type { Config } from "../lib/settings/config.ts";
 import { foldName } from "../lib/sql/fold_name.ts";
 import type { SourceTable } from "./catalogue.ts";
+import type { Star } from "./star.ts";
 
 /**
  * Gives tables that are to be added to the contract in `SQL_DIRECTORY` a name of
@@ -23,6 +25,26 @@ export function besideNamesakes(
     );
     return isShared ? { ...table, readAs: nameInSchema(schema, name) } : table;
   });
+}
+
+/**
+ * Says what to do with the calendar of tables that are to be added to
+ * `SQL_DIRECTORY`, if that has one: it knows no dates but those of its selects.
+ */
+export function calendarNotes(
+  star: Pick<Star, "models" | "calendar">,
+  { sqlDirectory }: Pick<Config, "sqlDirectory">,
+): string[] {
+  const { models, calendar } = star;
+  const path = join(sqlDirectory, "models", `${calendar}.sql`);
+  const isNamed = models.some(({ references }) =>
+    [...references.values()].includes(calendar)
+  );
+  return isNamed && existsSync(path)
+    ? [
+      `${calendar}: where these tables join those of ${sqlDirectory}, add its selects of dates to ${path}, by union`,
+    ]
+    : [];
 }
 
 /** The contract of a folder of SQL; of one that has none, nothing. */

@@ -320,3 +320,30 @@ Deno.test("init --tables writes what a table of another schema's name needs with
       ["archive__Item"],
     );
   }));
+
+Deno.test("init --tables says that the calendar needs the dates of a new fact", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create table shop (id integer primary key, name text);
+        create table sale (id integer primary key, day date not null,
+          shop integer references shop, amount numeric(9, 2));`,
+      warehouse: "empty",
+    });
+    const { context } = platform;
+    const add = (name: string) =>
+      makeCompanyFolder(context, {
+        into: join(folder, name),
+        schemas: undefined,
+        tables: ["sale"],
+      });
+    platform.set({ sqlDirectory: join(folder, "first") });
+
+    const first = await add("first");
+    const second = await add("second");
+
+    assert.doesNotMatch(first, /by union/);
+    assert.match(
+      second,
+      /^dim_date: where these tables join .*first, add its selects of dates to .*dim_date\.sql, by union$/m,
+    );
+  }));
