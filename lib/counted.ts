@@ -1,5 +1,5 @@
 const NOUNS =
-  /^(batch|(?:byte|check|column|delete|file|finding|key|measure|model|quarantine rule|reference|row|table|time|version)(?=s))(?:es|s)\b( are| were| occur)?/;
+  /^(batch|(?:byte|check|column|delete|difference|file|finding|key|measure|model|quarantine rule|reference|row|table|time|version)(?=s))(?:es|s)\b( are| were| occur)?/;
 const VERBS: Readonly<Record<string, string>> = {
   are: "is",
   were: "was",

@@ -38,7 +38,9 @@ export function formatStatus(status: Status): string {
     const { batch, verifiedAt, differences } = verification;
     const found = differences === 0
       ? "the same"
-      : `${differences} DIFFERENCES: run ./totesys verify`;
+      : `${
+        counted(differences, "differences").toUpperCase()
+      }: run ./totesys verify`;
     lines.push(`verified: batch ${batch}, ${shortTime(verifiedAt)}, ${found}`);
   }
   if (status.verificationProblem !== undefined) {

@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { describeKeys } from "./describe_keys.ts";
 import type { Verification } from "./verification.ts";
@@ -13,12 +14,13 @@ export function logVerification(
     if (one.differences === 0) continue;
     log.error(
       one.place === "history"
-        ? "{model} has other versions in the warehouse than in the lake: {differences} differ, the first {keys}"
-        : "{model} in the {place} differs from the source: {differences} differ, the first {keys}",
+        ? "{model} has other versions in the warehouse than in the lake: {found}, the first: {keys}"
+        : "{model} in the {place} differs from the source: {found}, the first: {keys}",
       {
         model: one.model,
         place: one.place,
         differences: one.differences,
+        found: counted(one.differences, "differences"),
         keys: describeKeys(one),
         hint: `Run ${one.repairs.join(", then ")}`,
         batch,

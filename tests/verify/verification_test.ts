@@ -108,7 +108,7 @@ Deno.test("runForever() goes on after a verification that found something", asyn
   assert.deepEqual(
     platform.logged.filter((line) => line.startsWith("error")),
     [
-      "error: fact_payment in the warehouse differs from the source: 1 differ, the first 4 missing",
+      "error: fact_payment in the warehouse differs from the source: 1 difference, the first: 4 missing",
     ],
   );
 });

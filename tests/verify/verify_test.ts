@@ -135,7 +135,7 @@ for (const zones of ZONE_KINDS) {
     assert.deepEqual(
       platform.logged.filter((line) => line.includes("dim_staff in the")),
       ["lake", "warehouse"].map((place) =>
-        `error: dim_staff in the ${place} differs from the source: 1 differ, the first 1 different`
+        `error: dim_staff in the ${place} differs from the source: 1 difference, the first: 1 different`
       ),
     );
     // The whole tables were checked, which no load would have done again.
@@ -201,7 +201,7 @@ Deno.test("verify() names what differs of the versions that ended", async () => 
   assert.equal(verification.same, false);
   assert.ok(
     platform.logged.includes(
-      "error: fact_sales_order has other versions in the warehouse than in the lake: 2 differ, the first [1, 1] different, [2, 1] missing",
+      "error: fact_sales_order has other versions in the warehouse than in the lake: 2 differences, the first: [1, 1] different, [2, 1] missing",
     ),
   );
 
