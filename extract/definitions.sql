@@ -161,6 +161,7 @@ found (table_name, column_name, kind, definition) as (
             from branches
             inner join pg_inherits as inheritance
                 on branches.relation = inheritance.inhparent
+            where not inheritance.inhdetachpending
         )
 
         select branches.relation from branches

@@ -166,6 +166,8 @@ cross join lateral (
                     from branches
                     inner join pg_inherits as inheritance
                         on branches.relation = inheritance.inhparent
+                    -- What is being detached is no longer read with the table.
+                    where not inheritance.inhdetachpending
                 )
 
                 select branches.relation from branches

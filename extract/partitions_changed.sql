@@ -1,14 +1,18 @@
 -- Whether a table has other partitions now than in this transaction's
--- snapshot. $1: the table.
+-- snapshot. One whose concurrent detaching was begun is none: no query reads
+-- it, also if that was interrupted and never finished. $1: the table.
 with recursive before as (
     select inheritance.inhrelid as oid
     from pg_inherits as inheritance
-    where inheritance.inhparent = to_regclass($1)
+    where
+        inheritance.inhparent = to_regclass($1)
+        and not inheritance.inhdetachpending
     union all
     select inheritance.inhrelid as oid
     from before
     inner join pg_inherits as inheritance
         on before.oid = inheritance.inhparent
+    where not inheritance.inhdetachpending
 ),
 
 now as (

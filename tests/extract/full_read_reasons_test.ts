@@ -14,6 +14,7 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
+import { openClient } from "../harness/servers/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
 import {
   decodeManifest,
@@ -337,4 +338,39 @@ Deno.test("a partition that is attached is named as the reason for a full read",
     tables.item?.fullRead ?? "",
     /^a partition was attached, detached or rewritten/,
   );
+});
+
+// https://www.postgresql.org/docs/18/sql-altertable.html: until it is finalized,
+// a partition whose detaching was interrupted is not read with its table.
+Deno.test("rows of a partition whose detaching was interrupted are deleted", async () => {
+  await using platform = await openPlatform({
+    sql: companyOf(`create table item (
+      id integer not null,
+      primary key (id)
+    );`),
+    sourceSql: `create table item (id integer primary key)
+        partition by range (id);
+      create table item_low partition of item for values from (0) to (10);
+      create table item_high partition of item for values from (10) to (20);
+      insert into item values (1), (11), (12)`,
+  });
+  const { client } = platform.source;
+  await platform.extract();
+  const reader = await openClient(platform.source.url);
+  await execute(reader, "begin", "lock table item in access share mode");
+  await execute(client, "set statement_timeout to '500ms'");
+
+  await assert.rejects(
+    execute(client, "alter table item detach partition item_high concurrently"),
+    /statement timeout/,
+  );
+  await reader.end();
+  await platform.extract();
+
+  const { tables } = await ingestionManifest(platform, 2);
+  assert.match(tables.item?.fullRead ?? "", /^a partition was .*detached/);
+  assert.deepEqual(await shipped(platform, 2), { item: [1, 2] });
+  await execute(client, "alter table item detach partition item_high finalize");
+  await platform.extract();
+  assert.deepEqual(await shipped(platform, 3), {});
 });
