@@ -15,7 +15,7 @@ import {
 import { execute, PROJECT_SQL } from "../harness/platform.ts";
 import { insertOrder } from "../harness/companies/small_source.ts";
 
-const ROUND_DURATION = /^(0|\d+ s|\d+ min|\d+ h( 30 min)?)$/;
+const ROUND_DURATION = /^(0|\d+ (s|min|h|d))$/;
 /**
  * The least contrast of a stage's edge with what is behind it, of which graphics
  * need 3: https://www.w3.org/WAI/WCAG22/Understanding/non-text-contrast.html
@@ -43,6 +43,27 @@ const LEAST_CONTRAST = `(() => {
   return Math.min(...[...bars, ...swatches].map(([one, other]) =>
     contrast(one, other)));
 })()`;
+
+testPage("the axis of freshness has round steps at any age", async () => {
+  await using platform = await loaded();
+  for (const age of ["50 minutes", "3 days", "40 days"]) {
+    await execute(
+      platform.warehouse.client,
+      `update pipeline.batch set snapshot_time = loaded_at - interval '${age}'`,
+    );
+    // A server keeps its answers until there is another batch.
+    await using served = new Served(platform);
+    const { page } = await open(`${await served.address}?view=pipeline`);
+    await page.waitForSelector("[data-chart=freshness] .tick");
+
+    const steps = await page.locator("[data-chart=freshness] .ticks .tick")
+      .allInnerTexts();
+
+    assert.ok(steps.length >= 2);
+    for (const step of steps) assert.match(step, ROUND_DURATION);
+    await page.close();
+  }
+});
 
 testPage("a page knows no age by a snapshot of the future", async () => {
   await using platform = await loaded();

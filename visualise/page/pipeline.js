@@ -25,10 +25,11 @@ import { clock, duration, lately } from "./times.js";
 /** @typedef {Record<string, string>} Row */
 
 const MINUTES_A_DAY = 24 * 60;
-/** Round durations, from a second to half a day. */
+/** Round durations, from a second to years. */
 const STEPS_MINUTES = [
   ...[1, 2, 5, 10, 15, 30].map((seconds) => seconds / 60),
   ...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720],
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((days) => days * MINUTES_A_DAY),
 ];
 
 /** Fetches where the pipeline stands; returns a function that shows it. */
