@@ -23,7 +23,9 @@ const TRANSACTION_TIMEOUT_SINCE = 17;
 
 /**
  * SQL that begins a transaction independent of any setting of the role, the
- * database or another client of a pooler. It takes no snapshot.
+ * database or another client of a pooler. It takes no snapshot. The company's
+ * functions can be found without a schema, and one whose parameters match better
+ * wins over a built-in one: SQL on values of its tables names `pg_catalog`.
  */
 export function beginSql(
   guest: Guest,

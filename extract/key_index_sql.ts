@@ -45,7 +45,7 @@ const ROWS_OF_BUCKET_MIN = 64;
 export function hashedKeySql(table: LiveTable): KeySql {
   const { contract, from } = table;
   const signature = signatureOf(contract);
-  const bucket = `hashtextextended(key, 0) & ${HASH_BUCKETS - 1}`;
+  const bucket = `pg_catalog.hashtextextended(key, 0) & ${HASH_BUCKETS - 1}`;
   const key = keyJsonSql(table);
   const columns = contract.key.map((name, index) =>
     `(value ->> ${index})::${columnType(contract, name)} as ${quoteName(name)}`
@@ -58,7 +58,7 @@ export function hashedKeySql(table: LiveTable): KeySql {
       : `${signature} by hash`,
     buckets: (unshippedSql) =>
       `select (${bucket})::text as id, count(*) as rows,
-        bit_xor(hashtextextended(key, 1)) as hash,
+        bit_xor(pg_catalog.hashtextextended(key, 1)) as hash,
         count(*) filter (where unshipped) as unshipped,
         min(age) filter (where unshipped) as newest_age,
         sum(octet_length(key) + 2) as bytes, null as run
@@ -83,7 +83,7 @@ export function keyJsonSql(table: LiveTable): string {
   const texts = table.contract.key.map((column) =>
     readableSql(table, `${quoteName(column)}::text`)
   );
-  return `jsonb_build_array(${texts.join(", ")})::text`;
+  return `pg_catalog.jsonb_build_array(${texts.join(", ")})::text`;
 }
 
 /** Divides integer keys into buckets by their value. */
@@ -108,7 +108,7 @@ export function integerKeySql(
     // all the rest.
     buckets: (unshippedSql) =>
       `select (${bucket})::text as id,
-        count(*) as rows, bit_xor(hashint8extended(${name}, 0)) as hash,
+        count(*) as rows, bit_xor(pg_catalog.hashint8extended(${name}, 0)) as hash,
         count(*) filter (where ${unshippedSql}) as unshipped,
         min(age(xmin)) filter (where ${unshippedSql}) as newest_age,
         least(count(*), ${last} - ${first} + 2 - count(*))
@@ -121,10 +121,10 @@ export function integerKeySql(
     // One range for all keys that follow each other: as each is one more than
     // the key before, it is as far from its place in the order.
     lists: `select bucket.id::text as id, ranges.list
-      from (select id from unnest($1::bigint[]) as given (id) order by id)
+      from (select id from pg_catalog.unnest($1::bigint[]) as given (id) order by id)
         as bucket
       cross join lateral (
-        select range_agg(numrange(first, last::numeric + 1))::text as list
+        select pg_catalog.range_agg(numrange(first, last::numeric + 1))::text as list
         from (
           select min(key) as first, max(key) as last
           from (
@@ -139,11 +139,11 @@ export function integerKeySql(
       order by bucket.id`,
     missing: ({ before, now }) =>
       `select key as ${name}
-      from unnest(${multirange(before)} - ${multirange(now)})
+      from pg_catalog.unnest(${multirange(before)} - ${multirange(now)})
         as missing (range),
         generate_series(
-          lower(range) + (not lower_inc(range))::integer,
-          upper(range) - (not upper_inc(range))::integer
+          pg_catalog.lower(range) + (not pg_catalog.lower_inc(range))::integer,
+          pg_catalog.upper(range) - (not pg_catalog.upper_inc(range))::integer
         ) as key order by key`,
   };
 }

@@ -55,7 +55,7 @@ left join pg_am as access_method
 cross join lateral (
     select
         jsonb_agg(
-            jsonb_build_object(
+            pg_catalog.jsonb_build_object(
                 'name', attribute.attname,
                 'number', attribute.attnum,
                 'type', format_type(attribute.atttypid, attribute.atttypmod),
@@ -120,7 +120,7 @@ cross join lateral (
     select
         coalesce(
             jsonb_agg(
-                jsonb_build_object(
+                pg_catalog.jsonb_build_object(
                     'name', part.relname,
                     'kind', part.relkind,
                     'oid', part.oid::text,

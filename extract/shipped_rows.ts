@@ -108,9 +108,9 @@ export function shippedSql(
   ];
   // An array, since a function has 100 arguments at most.
   return `select ${outer.join(", ")},
-      nullif(concat_ws('; ', variadic array[${reasons.join(", ")}]), '') as ${
-    quoteName(FAULT_COLUMN)
-  }
+      nullif(pg_catalog.concat_ws('; ', variadic array[${
+    reasons.join(", ")
+  }]), '') as ${quoteName(FAULT_COLUMN)}
     from (
       select ${inner.join(", ")},
         ${options.longRows ? isLongSql(table, values) : "false"} as ${IS_LONG}
@@ -194,8 +194,8 @@ function hugeSql(
 ): string | undefined {
   if (carriedFrom === undefined) return undefined;
   return baseTypes.get(name) === "bytea"
-    ? `octet_length(${quoteName(name)}) > ${CSV_ROW_BYTES_MAX}`
-    : `pg_column_size(${quoteName(name)}) > ${HUGE_BYTES}`;
+    ? `pg_catalog.octet_length(${quoteName(name)}) > ${CSV_ROW_BYTES_MAX}`
+    : `pg_catalog.pg_column_size(${quoteName(name)}) > ${HUGE_BYTES}`;
 }
 
 function isText(column: ContractColumn): boolean {
@@ -204,7 +204,7 @@ function isText(column: ContractColumn): boolean {
 
 function faultSql(table: LiveTable, value: string): string {
   return mayBeNoUtf8(table)
-    ? `(octet_length(${value}) < ${HUGE_BYTES}
+    ? `(pg_catalog.octet_length(${value}) < ${HUGE_BYTES}
       and ${value} collate "C" ~ ${quoteText(NO_ASCII)}
       and ${value} collate "C" !~ ${quoteText(UTF8)})`
     : "false";
@@ -215,14 +215,14 @@ function faultSql(table: LiveTable, value: string): string {
  * in two, as escapes.
  */
 function shownSql(table: LiveTable, value: string): string {
-  const first = `left(${value}, ${SHOWN_CHARACTERS})`;
+  const first = `pg_catalog.left(${value}, ${SHOWN_CHARACTERS})`;
   return mayBeNoUtf8(table)
-    ? `left(${escapedSql(first)}, ${SHOWN_CHARACTERS})`
+    ? `pg_catalog.left(${escapedSql(first)}, ${SHOWN_CHARACTERS})`
     : first;
 }
 
 function escapedSql(value: string): string {
-  return `encode(convert_to(${value}, 'SQL_ASCII'), 'escape')`;
+  return `encode(pg_catalog.convert_to(${value}, 'SQL_ASCII'), 'escape')`;
 }
 
 function isLongSql(table: LiveTable, values: readonly string[]): string {
@@ -241,14 +241,14 @@ function longSql(table: LiveTable, values: readonly string[]): string {
   const growth = mayBeNoUtf8(table) ? ESCAPED_BYTES_MAX : 2;
   const atMost = sizeSql(
     table,
-    (index) => `${growth} * octet_length(${values[index]})::bigint`,
+    (index) => `${growth} * pg_catalog.octet_length(${values[index]})::bigint`,
   );
   const size = sizeSql(table, (index) => {
     const value = values[index] ?? "";
     const readable = readableSql(table, value);
-    const length = `octet_length(${value})::bigint`;
+    const length = `pg_catalog.octet_length(${value})::bigint`;
     return `case when ${length} > ${CSV_ROW_BYTES_MAX} then ${length}
-      else octet_length(replace(${readable}, '"', '""'))::bigint end`;
+      else pg_catalog.octet_length(pg_catalog.replace(${readable}, '"', '""'))::bigint end`;
   });
   return `case when ${atMost} > ${CSV_ROW_BYTES_MAX}
     then ${size} > ${CSV_ROW_BYTES_MAX} else false end`;
@@ -282,15 +282,15 @@ function findUntranslatableSql(table: LiveTable, source: string): string {
       names text[] := array[${texts.map(quoteText).join(", ")}]::text[];
     begin
       for found in select array[${list(texts)}]::text[] as texts,
-        jsonb_build_array(${list(key)})::text as key from ${source}
+        pg_catalog.jsonb_build_array(${list(key)})::text as key from ${source}
       loop
-        for place in 1 .. cardinality(names) loop
+        for place in 1 .. pg_catalog.cardinality(names) loop
           begin
-            perform convert_to(found.texts[place], 'UTF8');
+            perform pg_catalog.convert_to(found.texts[place], 'UTF8');
           exception when others then
-            perform set_config('${SETTING_FOUND}', format(
+            perform set_config('${SETTING_FOUND}', pg_catalog.format(
               'column "%s" of the row %s', names[place],
-              encode(convert_to(found.key, getdatabaseencoding()), 'escape')
+              encode(pg_catalog.convert_to(found.key, getdatabaseencoding()), 'escape')
             ), true);
             return;
           end;

@@ -42,7 +42,7 @@ select
         select
             coalesce(
                 jsonb_agg(
-                    jsonb_build_object(
+                    pg_catalog.jsonb_build_object(
                         'schema', part_namespace.nspname,
                         'name', part.relname,
                         'readable',
@@ -96,7 +96,7 @@ cross join lateral (
     select
         coalesce(
             jsonb_agg(
-                jsonb_build_object(
+                pg_catalog.jsonb_build_object(
                     'name', attribute.attname,
                     'type', format_type(
                         attribute.atttypid, attribute.atttypmod
@@ -238,7 +238,7 @@ cross join lateral (
     select
         coalesce(
             jsonb_agg(
-                jsonb_build_object(
+                pg_catalog.jsonb_build_object(
                     'columns', (
                         select
                             jsonb_agg(attribute.attname order by part.place)

@@ -63,7 +63,7 @@ export function setLocalSql(settings: Settings): string {
 const UNLIMITED = `select set_config(name, value, true)
   from (values ('transaction_timeout', '0'),
     ('restrict_nonsystem_relation_kind', ''),
-    ('search_path', concat_ws(', ',
+    ('search_path', pg_catalog.concat_ws(', ',
       nullif(current_setting('search_path'), ''), 'pg_temp'))
   ) as unlimited (name, value)
   where current_setting(name, true) is not null`;
