@@ -132,9 +132,12 @@ async function makeContent(
   const { input, output, next, live } = options;
   // Most runs of a quiet source need none of what it loads.
   const { transformBatch } = await import("./transform_batch.ts");
-  const { findShares } = await import("../shares/find_shares.ts");
-  const shares = extractedOf(next).bytes > groupBounds(context).bytesMax
-    ? await findShares(context, { input: next, processed: output.zone })
+  const isLarge = extractedOf(next).bytes > groupBounds(context).bytesMax;
+  const shares = isLarge
+    ? await (await import("../shares/find_shares.ts")).findShares(context, {
+      input: next,
+      processed: output.zone,
+    })
     : undefined;
   return await transformBatch({
     ...options,

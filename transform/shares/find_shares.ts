@@ -3,8 +3,9 @@ import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import {
-  isNoteOf,
+  isMadeOf,
   notesFolder,
+  originOf,
   readNote,
   type ShareNote,
   type TypedFile,
@@ -78,6 +79,7 @@ async function readNotes(
 ): Promise<ShareNote[]> {
   const notes: ShareNote[] = [];
   let oldest: number | undefined;
+  const origin = originOf(work);
   for await (
     const { key, modified } of processed.list(
       `${notesFolder(work.input.batch)}/`,
@@ -88,7 +90,7 @@ async function readNotes(
     const file = await processed.read(key);
     if (file === undefined) continue;
     const note = readNote(file.bytes);
-    if (note !== undefined && isNoteOf(note, work)) notes.push(note);
+    if (note !== undefined && isMadeOf(note, origin)) notes.push(note);
   }
   return notes;
 }

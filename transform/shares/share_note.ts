@@ -33,15 +33,21 @@ export interface TypedFile {
  * Says that a share is typed, and which files have its rows: written last, so
  * that nothing of a process that was killed is ever read.
  */
-export interface ShareNote extends Share {
-  format: 1;
+export interface ShareNote extends Share, Origin {
   runId: string;
-  /** The manifest and the SQL for which it was made. */
+  files: TypedFile[];
+}
+
+/** What a share is made of, and by what. */
+interface Origin {
+  format: 1;
   inputSha256: string;
   transformHash: string;
-  /** What typed it; see `typingHash`. */
+  /**
+   * A hash of what reads and types the CSV, so that what was typed before an
+   * upgrade doesn't count after it: DuckDB's version, and the SQL.
+   */
   typing: string;
-  files: TypedFile[];
 }
 
 /** The folder of a batch's notes. */
@@ -84,24 +90,10 @@ export function readNote(bytes: Uint8Array): ShareNote | undefined {
   }
 }
 
-/** A batch as a share of it is typed. */
-interface Typing {
-  input: IngestionManifest;
-  sql: ProjectSql;
-}
-
-/** Whether a note is of this batch, as it is now, and typed as it would be. */
-export function isNoteOf(note: ShareNote, { input, sql }: Typing): boolean {
-  return note.format === 1 && note.inputSha256 === manifestSha256(input) &&
-    note.transformHash === sql.transformHash &&
-    note.typing === typingHash({ input, sql });
-}
-
-/**
- * A hash of what reads and types a batch's CSV, so that what was typed before
- * an upgrade doesn't count after it: DuckDB's version, and the SQL.
- */
-export function typingHash({ input, sql }: Typing): string {
+/** What shares of a batch, as it is now, are made of with this SQL. */
+export function originOf(
+  { input, sql }: { input: IngestionManifest; sql: ProjectSql },
+): Origin {
   const changed = changedTables(input);
   const statements = sql.tables.map((table) => {
     const ingested = changed.get(table.name);
@@ -109,5 +101,18 @@ export function typingHash({ input, sql }: Typing): string {
     const { rows } = currentColumns(ingested, table.key);
     return `${typedRowsSql(table, ingested)} from ${readCsvSql([], rows)}`;
   });
-  return sha256Hex(JSON.stringify([version(), statements]));
+  return {
+    format: 1,
+    inputSha256: manifestSha256(input),
+    transformHash: sql.transformHash,
+    typing: sha256Hex(JSON.stringify([version(), statements])),
+  };
+}
+
+/** Whether a note is of a share that is made of this. */
+export function isMadeOf(note: ShareNote, origin: Origin): boolean {
+  return note.format === origin.format &&
+    note.inputSha256 === origin.inputSha256 &&
+    note.transformHash === origin.transformHash &&
+    note.typing === origin.typing;
 }

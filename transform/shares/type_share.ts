@@ -1,6 +1,5 @@
 import { BatchLog, dataKey } from "../../lib/batches/batch_log.ts";
 import { checkFiles } from "../../lib/batches/check_files.ts";
-import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
 import type {
   DataFile,
   IngestedTable,
@@ -27,11 +26,11 @@ import { createArrived, UNREADABLE } from "../tables/land_table.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import {
   noteKey,
+  originOf,
   type Share,
   type ShareNote,
   type TypedFile,
   typedFolder,
-  typingHash,
 } from "./share_note.ts";
 import { sum } from "../../lib/batches/sum.ts";
 
@@ -86,13 +85,10 @@ export async function typeShare(
     }
     if (isExpired()) throw expiredError(`type ${part}/${of}`, processed.url);
     const note: ShareNote = {
-      format: 1,
+      ...originOf({ input, sql }),
       part,
       of,
       runId,
-      inputSha256: manifestSha256(input),
-      transformHash: sql.transformHash,
-      typing: typingHash({ input, sql }),
       files,
     };
     await processed.create(
