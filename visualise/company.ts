@@ -96,17 +96,11 @@ export class Company {
     const names = models.map(({ name }) => name);
     const columns = await this.warehouse.ask("columns", [names]);
     const subjects = deriveSubjects(models, columns);
-    const problems: string[] = [];
-    const set = withSettings(
-      subjects,
-      this.settings,
-      (problem) => problems.push(problem),
-    );
-    // An empty warehouse has none of what the settings name.
-    for (const problem of subjects.length === 0 ? [] : problems) {
+    return withSettings(subjects, this.settings, (problem) => {
+      // An empty warehouse has none of what the settings name.
+      if (subjects.length === 0) return;
       this.log.warn("sql/dashboard/settings.json: {problem}", { problem });
-    }
-    return set;
+    });
   }
 }
 
