@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type ContractTable, parseContract } from "../lib/project/contract.ts";
+import { readOptional } from "../lib/project/project_sql.ts";
 import { inSource, nameInSchema } from "../lib/project/source_names.ts";
 import type { Config } from "../lib/settings/config.ts";
 import { foldName } from "../lib/sql/fold_name.ts";
@@ -49,10 +50,6 @@ export function calendarNotes(
 
 /** The contract of a folder of SQL; of one that has none, nothing. */
 function contractIn(folder: string): ContractTable[] {
-  try {
-    return parseContract(Deno.readTextFileSync(join(folder, "source.sql")));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  const text = readOptional(join(folder, "source.sql"));
+  return text === undefined ? [] : parseContract(text);
 }

@@ -232,8 +232,11 @@ function readText(path: string): string {
   throw new ConfigError([`Cannot read the project's SQL: no file ${path}`]);
 }
 
-/** Reads a file; how a checkout ends its lines must not change any hash. */
-function readOptional(path: string): string | undefined {
+/**
+ * Reads a file of the folder, if it is there; how a checkout ends its lines must
+ * not change any hash. Throws a `ConfigError` if it is not in UTF-8.
+ */
+export function readOptional(path: string): string | undefined {
   try {
     return utf8Text(Deno.readFileSync(path))
       .replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
