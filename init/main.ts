@@ -95,8 +95,10 @@ export async function makeCompanyFolder(
   >,
   options: {
     into: string;
-    schemas: readonly string[] | undefined;
-    tables: readonly string[] | undefined;
+    /** By default all but PostgreSQL's own. */
+    schemas?: readonly string[] | undefined;
+    /** By default all. */
+    tables?: readonly string[] | undefined;
   },
 ): Promise<string> {
   const { into, tables } = options;

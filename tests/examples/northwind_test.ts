@@ -280,11 +280,7 @@ Deno.test("Northwind's contract is a part of what init finds", () =>
   inFolder(async (folder) => {
     await using platform = await openNorthwind();
     const into = join(folder, "new");
-    await makeCompanyFolder(platform.context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    await makeCompanyFolder(platform.context, { into });
 
     const found = parseContract(
       await Deno.readTextFile(join(into, "source.sql")),

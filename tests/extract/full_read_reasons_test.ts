@@ -315,8 +315,12 @@ Deno.test("extract() reports columns that the contract leaves out", async () => 
   await assertMirrored(platform);
 });
 
-Deno.test("a partition that is attached is named as the reason for a full read", async () => {
-  await using platform = await openPlatform({
+const HIGH =
+  "create table item_high partition of item for values from (10) to (20)";
+
+/** A platform whose source has a partitioned table, with one partition. */
+function openPartitioned(): Promise<Platform> {
+  return openPlatform({
     sql: companyOf(`create table item (
       id integer not null,
       primary key (id)
@@ -325,11 +329,12 @@ Deno.test("a partition that is attached is named as the reason for a full read",
         partition by range (id);
       create table item_low partition of item for values from (0) to (10)`,
   });
+}
+
+Deno.test("a partition that is attached is named as the reason for a full read", async () => {
+  await using platform = await openPartitioned();
   await platform.extract();
-  await execute(
-    platform.source.client,
-    "create table item_high partition of item for values from (10) to (20)",
-  );
+  await execute(platform.source.client, HIGH);
 
   await platform.extract();
 
@@ -343,18 +348,9 @@ Deno.test("a partition that is attached is named as the reason for a full read",
 // https://www.postgresql.org/docs/18/sql-altertable.html: until it is finalized,
 // a partition whose detaching was interrupted is not read with its table.
 Deno.test("rows of a partition whose detaching was interrupted are deleted", async () => {
-  await using platform = await openPlatform({
-    sql: companyOf(`create table item (
-      id integer not null,
-      primary key (id)
-    );`),
-    sourceSql: `create table item (id integer primary key)
-        partition by range (id);
-      create table item_low partition of item for values from (0) to (10);
-      create table item_high partition of item for values from (10) to (20);
-      insert into item values (1), (11), (12)`,
-  });
+  await using platform = await openPartitioned();
   const { client } = platform.source;
+  await execute(client, HIGH, "insert into item values (1), (11), (12)");
   await platform.extract();
   const reader = await openClient(platform.source.url);
   await execute(reader, "begin", "lock table item in access share mode");

@@ -26,11 +26,7 @@ Deno.test("init takes no column for not null whose older rows may break that", (
       "alter table item add constraint named not null name not valid",
     );
     const into = join(folder, "sql");
-    await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
 
     await platform.run();
@@ -49,12 +45,9 @@ Deno.test("init takes a table that came with an extension only if it is named", 
       warehouse: "empty",
     });
     const { context } = platform;
-    const plain = { into: join(folder, "sql"), schemas: undefined };
+    const plain = { into: join(folder, "sql") };
 
-    const told = await makeCompanyFolder(context, {
-      ...plain,
-      tables: undefined,
-    });
+    const told = await makeCompanyFolder(context, plain);
 
     assert.match(
       told,
@@ -150,11 +143,7 @@ Deno.test("init leaves out unreadable tables and columns, and the rest runs with
     const { source: { client }, warehouse, context } = platform;
     await execute(client, ...ODD_ROWS);
 
-    const told = await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    const told = await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
     await platform.run();
     await execute(
@@ -230,8 +219,6 @@ Deno.test("init reports what the server hides, and the consequences", () =>
 
       const told = await makeCompanyFolder(platform.context, {
         into: join(folder, "company"),
-        schemas: undefined,
-        tables: undefined,
       });
 
       assert.match(told, /^PostgreSQL [\d.]+[^,\n]*\n/);
@@ -258,11 +245,7 @@ Deno.test("init names types alike whatever the role's settings", () =>
       `alter database ${settings.database} set quote_all_identifiers to on`,
     );
 
-    await makeCompanyFolder(platform.context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    await makeCompanyFolder(platform.context, { into });
     platform.context.sql = readProjectSql(into);
     await platform.extract();
 
@@ -286,11 +269,7 @@ Deno.test("init takes names apart that differ by the case of other letters than 
     });
     const { source: { client }, warehouse, context } = platform;
 
-    const told = await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    const told = await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
     await platform.run();
     await execute(client, `update "élève" set "É" = 'c'`);
@@ -342,8 +321,6 @@ Deno.test("init waits for nobody's lock on a table or partition", () =>
 
       await makeCompanyFolder(context, {
         into: join(folder, table),
-        schemas: undefined,
-        tables: undefined,
       });
 
       assert.ok(performance.now() - start < 5_000, table);

@@ -93,11 +93,7 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
     const { source: { client }, warehouse, context } = platform;
     await execute(client, ...ROWS);
 
-    const told = await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    const told = await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
     await platform.run();
     await execute(
@@ -186,11 +182,7 @@ Deno.test("init makes a calendar without duplicates from a single date column", 
       from generate_series(0, 5) as n`,
     );
 
-    await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
     await platform.run();
 
@@ -218,8 +210,6 @@ testPooler(
         platform.set({ source: pooler.settings });
         return await makeCompanyFolder(platform.context, {
           into: join(folder, mode),
-          schemas: undefined,
-          tables: undefined,
         });
       };
 
@@ -240,7 +230,7 @@ Deno.test("init reports errors, and overwrites nothing", () =>
       sourceSql: "create view seen as select 1 as one",
     });
     const make = (into: string, tables?: string[]) =>
-      makeCompanyFolder(platform.context, { into, schemas: undefined, tables });
+      makeCompanyFolder(platform.context, { into, tables });
     await assert.rejects(make(join(folder, "new")), {
       message: /^Cannot make a folder of SQL: no table at all in the schemas /,
     });
@@ -274,7 +264,6 @@ Deno.test("init --tables writes what a table of another schema's name needs with
       const added = join(folder, table);
       await makeCompanyFolder(context, {
         into: added,
-        schemas: undefined,
         tables: [table],
       });
       await Deno.mkdir(join(into, "models"), { recursive: true });
@@ -312,7 +301,6 @@ Deno.test("init --tables writes what a table of another schema's name needs with
     // Its name is the same where it is written again.
     await makeCompanyFolder(context, {
       into: join(folder, "again"),
-      schemas: undefined,
       tables: ["archive.Item"],
     });
     assert.deepEqual(
@@ -333,7 +321,6 @@ Deno.test("init --tables says that the calendar needs the dates of a new fact", 
     const add = (name: string) =>
       makeCompanyFolder(context, {
         into: join(folder, name),
-        schemas: undefined,
         tables: ["sale"],
       });
     platform.set({ sqlDirectory: join(folder, "first") });

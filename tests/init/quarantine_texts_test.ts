@@ -24,11 +24,7 @@ Deno.test("init writes rules that quarantine NaN in domains over numbers", () =>
     });
     const { context, warehouse: { client }, source } = platform;
     const into = join(folder, "sql");
-    await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
 
     await platform.run();
@@ -78,7 +74,6 @@ Deno.test("init's rules for NaN work for tables of the same name in two schemas"
     await makeCompanyFolder(context, {
       into,
       schemas: ["a", "b"],
-      tables: undefined,
     });
     context.sql = readProjectSql(into);
 
@@ -97,7 +92,6 @@ Deno.test("init's rules for NaN work for tables of the same name in two schemas"
     const one = join(folder, "one");
     await makeCompanyFolder(context, {
       into: one,
-      schemas: undefined,
       tables: ["b.item"],
     });
     assert.deepEqual(
@@ -128,11 +122,7 @@ Deno.test("init carries dates as text that the catalogue knows to be infinite", 
     });
     const { context, warehouse: { client }, source } = platform;
     const into = join(folder, "sql");
-    const told = await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    const told = await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
 
     await platform.run();
@@ -215,11 +205,7 @@ Deno.test("init finds infinite dates in rows that the server has not sampled", (
     });
     const { context, warehouse } = platform;
     const into = join(folder, "sql");
-    const told = await makeCompanyFolder(context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    const told = await makeCompanyFolder(context, { into });
     context.sql = readProjectSql(into);
 
     await platform.run();

@@ -59,7 +59,6 @@ Deno.test("tables of the same name in two schemas stay separate", () =>
     const made = await makeCompanyFolder(context, {
       into,
       schemas: ["sales", "archive"],
-      tables: undefined,
     });
     context.sql = readProjectSql(into);
     await platform.run();

@@ -176,11 +176,7 @@ Deno.test("names with blanks lead from figures to rows, and from there to a reco
       warehouse: "empty",
     });
     const into = join(folder, "sql");
-    await makeCompanyFolder(platform.context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    await makeCompanyFolder(platform.context, { into });
     platform.context.sql = readProjectSql(into);
     await platform.run();
     await using warehouse = openWarehouse(platform);
@@ -257,11 +253,7 @@ Deno.test("a fact of many numbers and references, with the least of integers, ha
       warehouse: "empty",
     });
     const into = join(folder, "sql");
-    await makeCompanyFolder(platform.context, {
-      into,
-      schemas: undefined,
-      tables: undefined,
-    });
+    await makeCompanyFolder(platform.context, { into });
     platform.context.sql = readProjectSql(into);
     platform.set({ deleteShareMax: 1 });
     await platform.run();
