@@ -12,7 +12,7 @@ import {
   untilBracket,
 } from "./ddl_text.ts";
 import { isOtherObject, withoutBodies } from "./dump_statements.ts";
-import { namedApart } from "./source_names.ts";
+import { namedApart, sharedNames } from "./source_names.ts";
 import { withoutComments } from "./tables_read.ts";
 import { foldName } from "../sql/fold_name.ts";
 
@@ -58,8 +58,11 @@ const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
 /** A comment that names the type that a column is carried from. */
 export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
 const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
-/** A comment that gives the name of a table in models. */
-export const READ_AS = /^[ \t]*--[ \t]*read as:[ \t]*(.+?)[ \t]*$/gm;
+/** A comment that gives the name of a table in models: its first line inside. */
+export const READ_AS =
+  /^((?![ \t]*--).*\([ \t]*\n[ \t]*)--[ \t]*read as:[ \t]*(.+?)[ \t]*$/gm;
+const READ_AS_MARK = /^\s*\uE001(\d+)\uE001/;
+const ONE_NAME = new RegExp(`^${NAME}$`, "u");
 /** Replaces such a comment: before a column, the type it is carried from. */
 const CARRIED_MARK = /^\uE000([^\uE000]*)\uE000\s*(.*)$/s;
 export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
@@ -73,8 +76,8 @@ export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
  * values PostgreSQL and DuckDB don't both hold is carried as text. A comment
  * `-- carried from <type>` before a text column declares that; one
  * `-- leaves out: a, b` in a table names columns that are deliberately left
- * unread; one `-- read as: name` gives the table's name in models. Throws a
- * `ConfigError` for anything that can't be read.
+ * unread; one `-- read as: name`, as the first line in a table's brackets, gives
+ * its name in models. Throws a `ConfigError` for anything that can't be read.
  */
 export function parseContract(sql: string): ContractTable[] {
   const problems: string[] = [];
@@ -88,14 +91,7 @@ export function parseContract(sql: string): ContractTable[] {
     declared.filter((table) => !partitions.has(table)),
   );
   for (const table of tables) problems.push(...tableProblems(table));
-  const names = tables.map((table) => foldName(table.name));
-  for (const name of new Set(names)) {
-    if (names.indexOf(name) !== names.lastIndexOf(name)) {
-      problems.push(
-        `Contract: the table "${name}" is declared twice: those of one name, in any case, must be of different schemas that the contract names`,
-      );
-    }
-  }
+  problems.push(...sharedNames(tables));
   if (problems.length > 0) {
     throw new ConfigError(
       problems,
@@ -134,19 +130,31 @@ function readStatement(
   statement: string,
   found: { tables: ContractTable[]; problems: string[] },
 ): void {
-  const marked = statement.replaceAll(CARRIED, "\uE000$1\uE000");
+  const namings: string[] = [];
+  const marked = statement.replaceAll(CARRIED, "\uE000$1\uE000").replaceAll(
+    READ_AS,
+    (_, before: string, name: string) =>
+      `${before}\uE001${namings.push(name) - 1}\uE001`,
+  );
   const text = withoutComments(marked);
   const [, schema, name = "", body = ""] = CREATE.exec(text) ?? [];
   if (name !== "") {
-    const { columns, key } = readBody(body, {
-      table: plainName(name),
+    const called = plainName(name);
+    const [mark = "", naming] = READ_AS_MARK.exec(body) ?? [];
+    const readAs = namings[Number(naming)];
+    if (readAs !== undefined && !ONE_NAME.test(readAs)) {
+      found.problems.push(
+        `Contract: "${called}": "-- read as: ${readAs}" gives no name: write one, in quotes if it has other signs than letters, digits and _`,
+      );
+    }
+    const { columns, key } = readBody(body.slice(mark.length).trimStart(), {
+      table: called,
       problems: found.problems,
     });
     const leftOut = [...statement.matchAll(LEAVES_OUT)]
       .flatMap(([, names = ""]) => namesOf(names));
-    const [readAs] = [...statement.matchAll(READ_AS)].map(([, name]) => name);
     found.tables.push({
-      name: plainName(name),
+      name: called,
       ...schema === undefined ? {} : { schema: plainName(schema) },
       columns,
       key,

@@ -47,6 +47,25 @@ export function namedApart(
   });
 }
 
+/** Problems of a contract by whose names models would read several tables. */
+export function sharedNames(tables: readonly ContractTable[]): string[] {
+  const byName = Map.groupBy(tables, ({ name }) => foldName(name));
+  return [...byName].filter(([, alike]) => alike.length > 1)
+    .map(([name, alike]) => {
+      const places = new Set(alike.map(placeOf));
+      return places.size === alike.length
+        ? `Contract: models would read ${
+          [...places].join(" and ")
+        } by the one name "${name}": give one of them another by a line "-- read as: name", the first in its brackets`
+        : `Contract: the table "${name}" is declared twice`;
+    });
+}
+
+/** A table's name in the source, as far as the contract says it. */
+function placeOf({ schema, name, sourceName = name }: ContractTable): string {
+  return schema === undefined ? sourceName : `${schema}.${sourceName}`;
+}
+
 /** The source's schema that holds a table, and the table's name there. */
 export function inSource(
   { schema, name, sourceName }: ContractTable,

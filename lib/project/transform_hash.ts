@@ -32,7 +32,7 @@ export function transformHash(sql: TransformSql): string {
   return sha256Hex(JSON.stringify([
     withoutComments(
       sql.contract.replace(CARRIED, "'carried from $1'")
-        .replace(READ_AS, "'read as $1'"),
+        .replace(READ_AS, "$1read as $2"),
     ),
     models,
     sql.quarantine.map(({ name, text }) => [name, withoutComments(text)]),

@@ -421,7 +421,7 @@ create tabel seen (id integer);`);
     'Contract: not a plain "create table": create tabel seen (id integer)',
     'Contract: "thing": no column "other" for the key',
     'Contract: "Thing": no primary key, nor columns that are unique and not null',
-    'Contract: the table "thing" is declared twice: those of one name, in any case, must be of different schemas that the contract names',
+    'Contract: models would read thing and Thing by the one name "thing": give one of them another by a line "-- read as: name", the first in its brackets',
   ]);
 });
 

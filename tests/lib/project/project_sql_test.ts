@@ -182,7 +182,7 @@ Deno.test("readProjectSql() ignores comments, blanks and fields of tables in the
     const { transformHash } = readProjectSql(folder);
 
     await writeFiles(folder, {
-      "source.sql": `-- What there is.\n\n${CONTRACT}`,
+      "source.sql": `-- What there is,\n-- read as: it's there.\n\n${CONTRACT}`,
       "models/dim_thing.sql": `-- Things, as they are: it's said.
 -- Key: id.
 -- References: id -> dim_thing.
@@ -214,7 +214,7 @@ select /* the key; */ id
         ],
         [
           "source.sql",
-          CONTRACT.replace("    primary", "    -- read as: thing\n    primary"),
+          CONTRACT.replace("(\n", "(\n    -- read as: thing\n"),
         ],
       ] as const
     ) {

@@ -55,9 +55,43 @@ create table archive.orders (
     -- read as: Orders
     id integer primary key
 );`),
-    /the table "orders" is declared twice/,
+    /models would read sales.orders and archive.orders by the one name "orders"/,
   );
 });
+
+Deno.test("parseContract() takes no other comment for a table's name in models", () => {
+  const names = (sql: string) =>
+    parseContract(sql).map(({ name, sourceName }) => [name, sourceName]);
+  for (
+    const sql of [
+      `-- read as: old\ncreate table orders ${COLUMNS}`,
+      `-- Those (\n-- read as: old\ncreate table orders ${COLUMNS}`,
+      `/*\ncreate table x (\n-- read as: old\n);\n*/create table orders ${COLUMNS}`,
+      `create table orders (id integer primary key\n-- read as: old\n);`,
+      `create table orders (\n  id integer primary key,\n  -- read as: minutes\n  placed integer\n);`,
+      `create table orders (id integer primary key, note text default 'a (\n-- read as: old\nb');`,
+      `create table orders ${COLUMNS}-- read as: old\n`,
+    ]
+  ) assert.deepEqual(names(sql), [["orders", undefined]], sql);
+  assert.deepEqual(
+    names(
+      `create table orders ${COLUMNS}-- read as: old\ncreate table items ${COLUMNS}`,
+    ),
+    [["orders", undefined], ["items", undefined]],
+  );
+});
+
+for (const written of ["old orders", "old;", "archive.orders", '""', '"a" b']) {
+  Deno.test(`parseContract() refuses what is no name: -- read as: ${written}`, () => {
+    assert.throws(
+      () =>
+        parseContract(
+          `create table orders (\n    -- read as: ${written}\n    id integer primary key\n);`,
+        ),
+      new RegExp(`"orders": "-- read as: ${written}" gives no name`),
+    );
+  });
+}
 
 Deno.test("parseContract() keeps a table's short name if only a partition shares it", () => {
   const [table, ...others] = parseContract(`create table sales.orders ${COLUMNS}
@@ -83,7 +117,6 @@ alter table only sales.orders add constraint one primary key (id);`);
 Deno.test("parseContract() refuses names that would collide", () => {
   for (
     const tables of [
-      ["sales.orders", "sales.orders"],
       ["sales.orders", 'sales."Orders"'],
       ["orders", '"Orders"'],
       ["sales.orders", "archive.orders", "public.sales__orders"],
@@ -91,9 +124,14 @@ Deno.test("parseContract() refuses names that would collide", () => {
   ) {
     assert.throws(() => namesOf(...tables), {
       name: "ConfigError",
-      message: /is declared twice: those of one name, in any case, must be/,
+      message:
+        /models would read \S+ and \S+ by the one name "\w+": give one of them another by a line "-- read as: name"/,
     });
   }
+  assert.throws(() => namesOf("sales.orders", "sales.orders"), {
+    name: "ConfigError",
+    message: 'Contract: the table "sales__orders" is declared twice',
+  });
 });
 
 Deno.test("checkSourceNames() refuses the same table with and without its schema", () => {
