@@ -10,19 +10,22 @@ import type { Star } from "./star.ts";
 
 /**
  * Gives tables that are to be added to the contract in `SQL_DIRECTORY` a name of
- * their own where a table of another schema has theirs there, so that the
- * models of neither need an edit.
+ * their own where another table has theirs there, in its schema or in models,
+ * so that the models of neither need an edit.
  */
 export function besideNamesakes(
   tables: readonly SourceTable[],
   config: Pick<Config, "sqlDirectory" | "sourceSchema">,
 ): SourceTable[] {
-  const places = contractIn(config.sqlDirectory)
-    .map((table) => inSource(table, config));
+  const known = contractIn(config.sqlDirectory)
+    .map((table) => ({ ...table, place: inSource(table, config) }));
   return tables.map((table) => {
     const { schema, name } = table;
-    const isShared = places.some((place) =>
-      foldName(place.name) === foldName(name) && place.schema !== schema
+    const isShared = known.some((one) =>
+      (one.place.schema !== schema || one.place.name !== name) &&
+      [one.place.name, one.name].some((taken) =>
+        foldName(taken) === foldName(name)
+      )
     );
     return isShared ? { ...table, readAs: nameInSchema(schema, name) } : table;
   });
