@@ -87,7 +87,10 @@ cross join lateral (
         from branches
         inner join pg_inherits as inheritance
             on branches.relation = inheritance.inhparent
-        where class.relkind = 'p'
+        where
+            class.relkind = 'p'
+            -- What is being detached is no longer read with the table.
+            and not inheritance.inhdetachpending
     )
 
     select array_agg(branches.relation) as relations from branches

@@ -328,3 +328,35 @@ Deno.test("init waits for nobody's lock on a table or partition", () =>
     }
     await owner.end();
   }));
+
+Deno.test("init does not look at a partition whose detaching was interrupted", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create table visit (id integer primary key, day date)
+          partition by range (id);
+        create table visit_old partition of visit for values from (0) to (9);
+        create table visit_new partition of visit for values from (9) to (99);
+        insert into visit values (1, 'infinity'), (11, '2026-01-01')`,
+      warehouse: "empty",
+    });
+    const { source: { client, url }, context } = platform;
+    const reader = await openClient(url);
+    await execute(reader, "begin", "lock table visit in access share mode");
+    await execute(client, "set statement_timeout to '500ms'");
+    await assert.rejects(
+      execute(
+        client,
+        "alter table visit detach partition visit_old concurrently",
+      ),
+      /statement timeout/,
+    );
+    await reader.end();
+    const into = join(folder, "sql");
+
+    await makeCompanyFolder(context, { into });
+
+    assert.match(
+      await Deno.readTextFile(join(into, "source.sql")),
+      /^ {4}day date,?$/m,
+    );
+  }));
