@@ -161,7 +161,10 @@ found (table_name, column_name, kind, definition) as (
             from branches
             inner join pg_inherits as inheritance
                 on branches.relation = inheritance.inhparent
-            where not inheritance.inhdetachpending
+            inner join pg_class as part
+                on inheritance.inhrelid = part.oid
+            -- Other tables that inherit from one are not locked with it.
+            where part.relispartition and not inheritance.inhdetachpending
         )
 
         select branches.relation from branches

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readLiveTables } from "../../extract/live_table.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
 import { openClient, openTestDatabase } from "../harness/servers/postgres.ts";
@@ -248,6 +249,31 @@ Deno.test("readLiveTables() does not wait for a partition that is newer than its
   const table = await read(database);
 
   assert.equal(table.parts.length, 1);
+  await client.query("rollback");
+  await owner.end();
+});
+
+Deno.test("readLiveTables() refuses a table that others inherit from, without waiting for them", async () => {
+  await using database = await openTestDatabase();
+  const { client, url } = database;
+  const [server] = await query(
+    client,
+    "select current_setting('server_version_num')::int >= 180000 as is_new",
+  );
+  const label = server?.is_new
+    ? "text generated always as ('no ' || price) virtual"
+    : "text";
+  await execute(
+    client,
+    itemSql({ label }),
+    "create table heir () inherits (item)",
+  );
+  const owner = await openClient(url);
+  await execute(owner, "begin", "lock table heir in access exclusive mode");
+  await client.query("begin; set local lock_timeout to '1s'");
+
+  await assert.rejects(read(database), /other tables inherit from it/);
+
   await client.query("rollback");
   await owner.end();
 });
