@@ -420,7 +420,7 @@ Deno.test("rebuildProcessed() says which rows earlier batches lack for a column 
     assert.deepEqual(
       platform.logged.filter((line) => line.includes("repairs it")),
       [
-        'warning: Cannot make "dim_item" in batch 1: "name" is null in 1 row, and may not be in the warehouse; the first key is 1; batch 3 repairs it, and the batches before it lack these rows',
+        'warning: Cannot make "dim_item" in batch 1: "name" is null in 1 row, and may not be in the warehouse; the first key is 1; batch 3 repairs it, and what it held up is not in the batches before',
       ],
     );
   }));

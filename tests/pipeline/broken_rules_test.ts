@@ -7,6 +7,7 @@ import { openLake, zoneKeys } from "../harness/readers/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import {
   dimensionSql,
+  projectOf,
   smallProject,
 } from "../harness/companies/small_project.ts";
 import { joinedProject, rowsOf, SOURCE } from "./joined_items.ts";
@@ -157,6 +158,48 @@ Deno.test("a batch that a later one repairs is completed also when the run dies 
   await platform.load();
 
   await assertJoined(platform);
+});
+
+Deno.test("transform says of each broken rule which batch repairs it", async () => {
+  const tables = ["item", "part"].map((name) =>
+    `create table ${name} (id integer primary key, title text);\n`
+  );
+  await using platform = await openPlatform({
+    sql: await projectOf({
+      "source.sql": tables.join(""),
+      "models/dim_item.sql":
+        "-- Key: id.\n-- Not null: title.\n\nselect * from changed.item\n",
+      "models/dim_part.sql":
+        "-- Key: id.\n-- Not null: title.\n\nselect * from changed.part\n",
+    }),
+    sourceSql: tables.join(""),
+  });
+  const { client } = platform.source;
+  for (
+    const changes of [
+      [
+        "insert into item values (1, null)",
+        "insert into part values (1, null)",
+      ],
+      ["update item set title = 'a'"],
+      ["update part set title = 'b'"],
+    ]
+  ) {
+    await execute(client, ...changes);
+    await platform.extract();
+  }
+
+  await platform.transform();
+
+  assert.deepEqual(
+    platform.logged.filter((line) => line.includes("repairs it"))
+      .map((line) => line.replace(/: "title".*; /, " ... ")),
+    ["dim_item", "dim_part"].map((model, index) =>
+      `warning: Cannot make "${model}" in batch 1 ... batch ${
+        index + 2
+      } repairs it, and what it held up is not in the batches before`
+    ),
+  );
 });
 
 Deno.test("a first batch that breaks a rule is repaired by a later one", async () => {

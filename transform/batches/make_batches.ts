@@ -6,7 +6,7 @@ import {
   type ProcessedManifest,
   type ProcessedModel,
 } from "../../lib/batches/manifest.ts";
-import { messageOf, type StageError } from "../../lib/errors.ts";
+import { messageOf } from "../../lib/errors.ts";
 import {
   expiredError,
   type StageContext,
@@ -97,7 +97,8 @@ async function makeOneByOne(
 ): Promise<void> {
   const { input, output, last, work, to } = options;
   const held = new Map<string, HeldModel>();
-  const errors = new Map<string, StageError>();
+  let known = new Map<string, HeldModel>();
+  let repaired: { message: string; batch: number }[] = [];
   let made: MadeBatch[] = [];
   const first = (work.committed?.batch ?? 0) + 1;
   for (
@@ -115,20 +116,24 @@ async function makeOneByOne(
     });
     made.push(one);
     work.live = one.live;
-    for (const [model, { error }] of held) {
-      if (!errors.has(model)) errors.set(model, error);
+    for (const [model, { error: { message } }] of known) {
+      if (!held.has(model)) repaired.push({ message, batch });
     }
+    // The first error of each: those that follow may be its consequences.
+    known = new Map(
+      [...held].map(([model, now]) => [model, known.get(model) ?? now]),
+    );
     if (held.size > 0) continue;
     await commitAll(context, { ...options, made });
     if (work.isOvertaken) return;
     made = [];
-    for (const { message } of errors.values()) {
+    for (const one of repaired) {
       context.log.warn(
-        "{message}; batch {batch} repairs it, and the batches before it lack these rows",
-        { message, batch },
+        "{message}; batch {batch} repairs it, and what it held up is not in the batches before",
+        one,
       );
     }
-    errors.clear();
+    repaired = [];
   }
   const [broken] = held.values();
   if (broken === undefined) return;
