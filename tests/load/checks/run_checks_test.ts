@@ -5,7 +5,7 @@ import { extract } from "../../../extract/extract.ts";
 import { exitCode, StageError } from "../../../lib/errors.ts";
 import { openLog } from "../../../lib/log.ts";
 import { connect } from "../../../lib/postgres/connect.ts";
-import { query } from "../../../lib/postgres/postgres.ts";
+import { inTransaction, query } from "../../../lib/postgres/postgres.ts";
 import { checkedModel } from "../../../lib/project/project_sql.ts";
 import { ENGINE_SCHEMA } from "../../../load/schema/engine_schema.ts";
 import { noteFailedCheck, runChecks } from "../../../load/checks/run_checks.ts";
@@ -182,6 +182,29 @@ Deno.test("runChecks() refuses a check without severity", () =>
         message: "Cannot run the check fact__rule: its header has no severity",
         subject: "fact__rule",
         hint: /Severity: warning/,
+      },
+    );
+  }));
+
+Deno.test("runChecks() refuses a table that hides the rows to be checked", () =>
+  withTable(async (bench) => {
+    const { client } = bench;
+    await client.query(
+      "create table checked_fact (id integer, amount integer)",
+    );
+
+    await assert.rejects(
+      inTransaction(
+        client,
+        {},
+        () => check(bench, { text: rule("error", "amount < 0") }),
+      ),
+      {
+        name: "StageError",
+        message:
+          'Cannot check "fact": its checks would read public.checked_fact in place of the rows to be checked',
+        subject: "fact",
+        hint: "Rename public.checked_fact, or drop it",
       },
     );
   }));
