@@ -2,9 +2,12 @@ import type pg from "pg";
 import { queryRow } from "../postgres/postgres.ts";
 import { quoteName } from "../sql/quote.ts";
 
-const SCHEMA_SQL = `select current_schema() as schema, current_user as role,
-  current_database() as database,
-  regexp_replace(current_setting('search_path'), '(, )?pg_temp$', '') as path,
+/** What is made in the schema of temporary tables ends with the session. */
+const SCHEMA_SQL = `select
+  case when current_schema() not like 'pg\\_temp\\_%' then current_schema() end
+    as schema,
+  current_user as role, current_database() as database,
+  current_setting('search_path') as path,
   (select nspname from regexp_matches(
       current_setting('search_path'), '"(?:[^"]|"")*"|[^, ]+', 'g'
     ) with ordinality as entries (entry, place)
@@ -13,6 +16,7 @@ const SCHEMA_SQL = `select current_schema() as schema, current_user as role,
       when entry[1] like '"%' then
         replace(substr(entry[1], 2, length(entry[1]) - 2), '""', '"')
       else lower(entry[1]) end
+    where not has_schema_privilege(pg_namespace.oid, 'usage')
     order by place limit 1) as hidden`;
 
 /**

@@ -67,6 +67,11 @@ for (
       hint: /^Let its search_path name the schema of the models/,
     },
     {
+      setting: "search_path = pg_temp, public",
+      found: /no schema has been selected .* search_path is pg_temp, public$/,
+      hint: /^Let its search_path name the schema of the models/,
+    },
+    {
       // One name, with a comma in it.
       setting: "search_path = 'nowhere, public'",
       found: /no schema has been selected .* search_path is "nowhere, public"$/,
