@@ -29,7 +29,7 @@ inner join pg_class as class
 inner join pg_namespace as namespace
     on class.relnamespace = namespace.oid
 where
-    pg_relation_filenode(class.oid) is distinct from nullif(
+    pg_catalog.pg_relation_filenode(class.oid) is distinct from nullif(
         class.relfilenode, 0
     )
     or to_regclass(

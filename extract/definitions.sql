@@ -99,7 +99,7 @@ found (table_name, column_name, kind, definition) as (
         parts.table_name,
         parts.column_name,
         'names',
-        format_type(type.oid, null)
+        pg_catalog.format_type(type.oid, null)
     from parts
     inner join pg_type as type
         on parts.type = type.oid
@@ -127,8 +127,8 @@ found (table_name, column_name, kind, definition) as (
                 then routine.oid || ' ' || left(md5(coalesce(
                     pg_get_function_sqlbody(routine.oid), routine.prosrc
                 )), 16)
-            else format_type(parts.type, null) || ', cast to text by '
-                || routine.oid::regprocedure
+            else pg_catalog.format_type(parts.type, null)
+                || ', cast to text by ' || routine.oid::regprocedure
         end
     from parts
     inner join pg_cast as own_cast

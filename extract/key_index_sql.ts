@@ -124,7 +124,7 @@ export function integerKeySql(
       from (select id from pg_catalog.unnest($1::bigint[]) as given (id) order by id)
         as bucket
       cross join lateral (
-        select pg_catalog.range_agg(numrange(first, last::numeric + 1))::text as list
+        select pg_catalog.range_agg(pg_catalog.numrange(first, last::numeric + 1))::text as list
         from (
           select min(key) as first, max(key) as last
           from (

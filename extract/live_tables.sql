@@ -19,7 +19,7 @@ with recursive unwrapped (domain, oid) as (
 domain_base as materialized (
     select
         unwrapped.domain,
-        format_type(built_in.oid, -1) as name
+        pg_catalog.format_type(built_in.oid, -1) as name
     from unwrapped
     inner join pg_type as built_in on unwrapped.oid = built_in.oid
     where
@@ -54,16 +54,18 @@ left join pg_am as access_method
     on class.relam = access_method.oid
 cross join lateral (
     select
-        jsonb_agg(
+        pg_catalog.jsonb_agg(
             pg_catalog.jsonb_build_object(
                 'name', attribute.attname,
                 'number', attribute.attnum,
-                'type', format_type(attribute.atttypid, attribute.atttypmod),
+                'type', pg_catalog.format_type(
+                    attribute.atttypid, attribute.atttypmod
+                ),
                 'schema', type_namespace.nspname,
                 'baseType', case
                     when type.typtype = 'd' then domain_base.name
                     when type.typnamespace = 'pg_catalog'::regnamespace
-                        then format_type(type.oid, -1)
+                        then pg_catalog.format_type(type.oid, -1)
                 end,
                 'notNull', attribute.attnotnull and not exists (
                     -- In PostgreSQL 18, older rows may break one not validated.
@@ -93,9 +95,9 @@ cross join lateral (
 cross join lateral (
     select
         coalesce(
-            jsonb_agg(
+            pg_catalog.jsonb_agg(
                 (
-                    select jsonb_agg(attribute.attname)
+                    select pg_catalog.jsonb_agg(attribute.attname)
                     from pg_attribute as attribute
                     where
                         attribute.attrelid = class.oid
@@ -119,21 +121,22 @@ cross join lateral (
 cross join lateral (
     select
         coalesce(
-            jsonb_agg(
+            pg_catalog.jsonb_agg(
                 pg_catalog.jsonb_build_object(
                     'name', part.relname,
                     'kind', part.relkind,
                     'oid', part.oid::text,
                     'identity', part.oid || ':' || coalesce(
-                        pg_relation_filenode(part.oid), 0
+                        pg_catalog.pg_relation_filenode(part.oid), 0
                     ),
-                    'bytes', pg_relation_size(part.oid),
+                    'bytes', pg_catalog.pg_relation_size(part.oid),
                     'written', pg_stat_get_tuples_inserted(part.oid)
                     + pg_stat_get_tuples_updated(part.oid)
                     + pg_stat_get_tuples_deleted(part.oid),
                     -- The columns whose number is not that of the table's.
                     'numbers', (
-                        select jsonb_object_agg(own.attname, own.attnum)
+                        select
+                            pg_catalog.jsonb_object_agg(own.attname, own.attnum)
                         from pg_attribute as own
                         inner join pg_attribute as above
                             on own.attname = above.attname

@@ -17,7 +17,7 @@ with recursive before as (
 
 now as (
     select tree.relid::oid as oid
-    from pg_partition_tree(to_regclass($1)) as tree
+    from pg_catalog.pg_partition_tree(to_regclass($1)) as tree
     where tree.level > 0
 )
 

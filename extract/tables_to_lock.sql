@@ -70,7 +70,7 @@ select
         else (
             select
                 coalesce(
-                    jsonb_agg(
+                    pg_catalog.jsonb_agg(
                         attribute.attname
                         order by attribute.attnum < 0, attribute.attnum
                     ),

@@ -42,7 +42,7 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
     if (longest === undefined || longest.seconds < yieldSeconds) return null;
     await query(
       client,
-      "select pg_terminate_backend(pid) from unnest($1::integer[]) as pid",
+      "select pg_terminate_backend(pid) from pg_catalog.unnest($1::integer[]) as pid",
       [[...pids]],
     ).catch(() => {});
     return yielded(longest, yieldSeconds);

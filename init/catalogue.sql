@@ -41,7 +41,7 @@ select
     (
         select
             coalesce(
-                jsonb_agg(
+                pg_catalog.jsonb_agg(
                     pg_catalog.jsonb_build_object(
                         'schema', part_namespace.nspname,
                         'name', part.relname,
@@ -93,15 +93,15 @@ cross join lateral (
             and not inheritance.inhdetachpending
     )
 
-    select array_agg(branches.relation) as relations from branches
+    select pg_catalog.array_agg(branches.relation) as relations from branches
 ) as tree
 cross join lateral (
     select
         coalesce(
-            jsonb_agg(
+            pg_catalog.jsonb_agg(
                 pg_catalog.jsonb_build_object(
                     'name', attribute.attname,
-                    'type', format_type(
+                    'type', pg_catalog.format_type(
                         attribute.atttypid, attribute.atttypmod
                     ),
                     'valueType', value_type.name,
@@ -168,7 +168,7 @@ cross join lateral (
         )
 
         select
-            format_type(types.id, types.modifier) as name,
+            pg_catalog.format_type(types.id, types.modifier) as name,
             pg_type.typname as bare_name,
             pg_type.typname in ('date', 'timestamp', 'timestamptz')
                 as has_infinity
@@ -214,10 +214,14 @@ cross join lateral (
 cross join lateral (
     select
         coalesce(
-            jsonb_agg(
+            pg_catalog.jsonb_agg(
                 (
-                    select jsonb_agg(attribute.attname order by part.place)
-                    from unnest(
+                    select
+                        pg_catalog.jsonb_agg(
+                            attribute.attname
+                            order by part.place
+                        )
+                    from pg_catalog.unnest(
                         (index.indkey::smallint[])[0:index.indnkeyatts - 1]
                     ) with ordinality as part (number, place)
                     inner join pg_attribute as attribute
@@ -240,12 +244,15 @@ cross join lateral (
 cross join lateral (
     select
         coalesce(
-            jsonb_agg(
+            pg_catalog.jsonb_agg(
                 pg_catalog.jsonb_build_object(
                     'columns', (
                         select
-                            jsonb_agg(attribute.attname order by part.place)
-                        from unnest(foreign_key.conkey)
+                            pg_catalog.jsonb_agg(
+                                attribute.attname
+                                order by part.place
+                            )
+                        from pg_catalog.unnest(foreign_key.conkey)
                         with ordinality as part (number, place)
                         inner join pg_attribute as attribute
                             on
@@ -256,8 +263,11 @@ cross join lateral (
                     'table', target.relname,
                     'targetColumns', (
                         select
-                            jsonb_agg(attribute.attname order by part.place)
-                        from unnest(foreign_key.confkey)
+                            pg_catalog.jsonb_agg(
+                                attribute.attname
+                                order by part.place
+                            )
+                        from pg_catalog.unnest(foreign_key.confkey)
                         with ordinality as part (number, place)
                         inner join pg_attribute as attribute
                             on

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { makeCompanyFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { verify } from "../../verify/verify.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import { smallProject } from "../harness/companies/small_project.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 
@@ -24,23 +27,32 @@ create table tag (
 const OVERLOADS: Readonly<Record<string, string>> = {
   "concat_ws(text, text)": "text",
   "concat_ws(text, text, text)": "text",
+  "format_type(oid, smallint)": "text",
   "hashint8extended(integer, integer)": "bigint",
   "hashtextextended(text, integer)": "bigint",
+  "jsonb_agg(jsonb)": "jsonb",
+  "jsonb_agg(name)": "jsonb",
   "jsonb_build_array(text)": "jsonb",
   "jsonb_build_array(text, text)": "jsonb",
+  "jsonb_object_agg(name, smallint)": "jsonb",
   "left(varchar, integer)": "text",
   "lower(numrange)": "numeric",
   "lower_inc(numrange)": "boolean",
+  "numrange(bigint, numeric)": "numrange",
+  "numrange(integer, numeric)": "numrange",
   "octet_length(varchar)": "integer",
   "pg_column_size(numeric)": "integer",
+  "pg_relation_filenode(oid)": "oid",
+  "pg_relation_size(oid)": "bigint",
   "replace(varchar, text, text)": "text",
   "unnest(bigint[])": "setof bigint",
+  "unnest(smallint[])": "setof smallint",
   "unnest(nummultirange)": "setof numrange",
   "upper(numrange)": "numeric",
   "upper_inc(numrange)": "boolean",
 };
 
-Deno.test("extract() calls built-in functions, whatever overloads there are", async () => {
+Deno.test("extract() and init call built-in functions, whatever overloads there are", async () => {
   await using platform = await openPlatform({
     sql: await smallProject({
       source: SOURCE,
@@ -82,6 +94,9 @@ Deno.test("extract() calls built-in functions, whatever overloads there are", as
   await platform.run();
 
   assert.equal((await verify(context)).same, true);
+  await inFolder(async (folder) => {
+    await makeCompanyFolder(context, { into: join(folder, "made") });
+  });
   for (const table of ["item", "part", "tag"]) {
     const rows = await query(
       warehouse.client,
