@@ -33,7 +33,7 @@ import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
 import { newestMetadata, publishTable, type Table } from "./publish_table.ts";
-import { tableFields } from "./table_schema.ts";
+import { type TableFields, tableFields } from "./table_schema.ts";
 import { modelViewsSql, viewsSql } from "./views_sql.ts";
 
 const TABLES_AT_ONCE = 8;
@@ -90,16 +90,18 @@ async function publish(options: PublishOptions): Promise<void> {
   if (newest.group !== undefined && newest.group.to > newest.batch) return;
   const { id } = await readGeneration(zone);
   if (id !== await batches.generation()) return;
-  const tables = await tablesOf(options, id);
+  const { tables, failures } = await tablesOf(options, id);
   const earlier = await readPublished(options);
   const known = new Map(Object.entries(earlier.tables));
   const changed = tables.filter(({ name, hash }) => known.get(name) !== hash);
   const views = viewsSql(tables.map((table) => table.views));
   const viewsHash = sha256Hex(views);
   const haveViews = earlier.views === viewsHash;
-  if (changed.length === 0 && haveViews) return;
+  if (changed.length === 0 && haveViews) {
+    if (failures.length > 0) throw failures[0];
+    return;
+  }
   if (!haveViews) await zone.put(VIEWS_KEY, new TextEncoder().encode(views));
-  const failures: unknown[] = [];
   await eachOf(changed, {
     atOnce: TABLES_AT_ONCE,
     work: async (table) => {
@@ -151,10 +153,11 @@ async function tellCatalogue(
   await catalogue.show(table.name, newest);
 }
 
+/** The tables, and why others can't be any. */
 async function tablesOf(
   options: PublishOptions,
   generation: string,
-): Promise<Table[]> {
+): Promise<{ tables: Table[]; failures: unknown[] }> {
   const { batches, newest, live, sql, columns, newRunId, log } = options;
   const { zone } = batches;
   const { files } = await readLiveList(
@@ -163,10 +166,17 @@ async function tablesOf(
     live === undefined ? {} : { known: live },
   );
   const runId = newRunId();
-  return [...sql.models, QUARANTINE_TABLE].map((model): Table => {
+  const failures: unknown[] = [];
+  const tables = [...sql.models, QUARANTINE_TABLE].flatMap((model): Table[] => {
     const { name } = model;
     const own = columns.get(name) ?? QUARANTINE_TYPES;
-    const fields = tableFields(own, model.table.meanings);
+    let fields: TableFields;
+    try {
+      fields = tableFields(own, model.table.meanings);
+    } catch (error) {
+      failures.push(new Error(`"${name}": ${messageOf(error)}`));
+      return [];
+    }
     if (fields.leftOut.length > 0) {
       log.debug("the Iceberg table {name} has no column {columns}", {
         name,
@@ -175,7 +185,7 @@ async function tablesOf(
     }
     const shown = files.filter((file) => file.model === name);
     const folder = tableFolder(name);
-    return {
+    return [{
       zone,
       name,
       newest,
@@ -192,8 +202,9 @@ async function tablesOf(
         fields.fields,
         shown.map(({ key }) => key),
       ])),
-    };
+    }];
   });
+  return { tables, failures };
 }
 
 /**

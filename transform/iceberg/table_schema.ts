@@ -23,25 +23,32 @@ export interface TableFields {
 /**
  * The fields of a model's table: its columns, and those that stamp each
  * version. All are optional, since a delete has only its key. Throws an Error
- * if two would have the same number.
+ * if two would have the same number, or are one to readers that ignore the case
+ * of names.
  */
 export function tableFields(
   columns: readonly ModelColumn[],
   meanings: ReadonlyMap<string, string> = new Map(),
 ): TableFields {
   const all = [...columns, ...STAMP_COLUMNS];
-  const names = new Map<number, string>();
+  const names = new Map<number | string, string>();
   const fields = all.flatMap((column): SchemaField[] => {
     const { name } = column;
     const [id, type] = [fieldId(column), icebergType(column)];
     if (type === undefined) return [];
-    const other = names.get(id);
-    if (other !== undefined) {
-      throw new Error(
-        `the columns "${other}" and "${name}" would have the same field id: rename one`,
-      );
+    for (const taken of [name.toLowerCase(), id]) {
+      const other = names.get(taken);
+      if (other !== undefined) {
+        throw new Error(
+          `the columns "${other}" and "${name}" ${
+            taken === id
+              ? "would have the same field id"
+              : "are one to readers that ignore case, such as Trino"
+          }: rename one`,
+        );
+      }
+      names.set(taken, name);
     }
-    names.set(id, name);
     const doc = meanings.get(name);
     return [{
       id,

@@ -156,6 +156,43 @@ Deno.test("Iceberg tables follow a model's columns", async () => {
   }
 });
 
+Deno.test("a model whose columns differ by case alone has no Iceberg table, and the others have", async () => {
+  const source = `create table item (id integer primary key, name text);
+create table pupil (id integer primary key, "é" integer, "É" text);`;
+  const sql = await smallProject({
+    source,
+    models: ["pupil", "item"].map((name) => ({
+      name: `dim_${name}`,
+      key: ["id"],
+      sql: `select * from changed.${name}`,
+    })),
+  });
+  await using platform = await openIceberg({ sql, sourceSql: source });
+  const { client } = platform.source;
+  await execute(client, "insert into pupil values (1, 2, 'a')");
+  for (const name of ["Oak", "Ash"]) {
+    await execute(
+      client,
+      `insert into item values (${name.length}, '${name}')
+      on conflict (id) do update set name = excluded.name`,
+    );
+    await platform.extract();
+    await platform.transform();
+  }
+  await using duckdb = await openDuckDbReader(undefined);
+
+  assert.deepEqual(
+    await duckdb.rows(tableOf(platform, "dim_item")),
+    await lakeRows(platform, { model: "dim_item" }),
+  );
+  assert.equal((await lakeRows(platform, { model: "dim_pupil" })).length, 1);
+  const said = platform.logged.filter((line) => line.includes("Iceberg"));
+  assert.match(
+    said.at(-1) ?? "",
+    /"dim_pupil": the columns "é" and "É" are one to readers that ignore case, such as Trino: rename one/,
+  );
+});
+
 Deno.test("Iceberg tables stay as wide as the files of a column that became narrower", async () => {
   const project = (columns: string) => ({
     source: `create table design (
