@@ -25,6 +25,7 @@ export class Company {
   readonly settings: Omit<Dashboard, "subjects">;
   readonly records: readonly RecordKind[];
   readonly #written: readonly Subject[];
+  readonly #reported = new Set<string>();
   #derived: Promise<readonly Subject[]> | undefined;
 
   /** Throws a `ConfigError` if the folder's dashboard can't be used. */
@@ -98,7 +99,8 @@ export class Company {
     const subjects = deriveSubjects(models, columns);
     return withSettings(subjects, this.settings, (problem) => {
       // An empty warehouse has none of what the settings name.
-      if (subjects.length === 0) return;
+      if (subjects.length === 0 || this.#reported.has(problem)) return;
+      this.#reported.add(problem);
       this.log.warn("sql/dashboard/settings.json: {problem}", { problem });
     });
   }

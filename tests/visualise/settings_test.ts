@@ -7,6 +7,7 @@ import {
   withoutStream,
 } from "../harness/browser/dashboard.ts";
 import { fillSmall, insertOrder } from "../harness/companies/small_source.ts";
+import { Company } from "../../visualise/company.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 
 const TODAY = new Date().toISOString().slice(0, 10);
@@ -99,4 +100,14 @@ Deno.test("a dashboard without SQL of its own warns of a misspelt setting", asyn
   assert.deepEqual(warned.slice(1), [
     "warning: sql/dashboard/settings.json: no measure or dimension is called countreparty",
   ]);
+
+  // Where a rebuild could go unnoticed, the columns are read again and again.
+  const { sql, log } = platform.context;
+  const company = new Company(sql, warehouse, log);
+  const before = platform.logged.length;
+  for (let time = 1; time <= 2; time++) {
+    await company.subjects();
+    company.forget();
+  }
+  assert.equal(platform.logged.length - before, warned.length);
 });
