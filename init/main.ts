@@ -11,7 +11,11 @@ import { describeServer } from "./describe_server.ts";
 import { findInfinite } from "./find_infinite.ts";
 import { envText } from "./env_text.ts";
 import { modelTexts } from "./model_texts.ts";
-import { besideNamesakes, calendarNotes } from "./namesakes.ts";
+import {
+  besideNamesakes,
+  calendarNotes,
+  isContractOfSource,
+} from "./namesakes.ts";
 import { quarantineTexts } from "./quarantine_texts.ts";
 import { planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
@@ -124,11 +128,13 @@ export async function makeCompanyFolder(
     },
   );
   checkFound(listed, { schemas, tables });
-  const named = tables === undefined ? listed : besideNamesakes(listed, config);
+  const isAdded = tables !== undefined &&
+    await isContractOfSource(client, config);
+  const named = isAdded ? besideNamesakes(listed, config) : listed;
   const found = await findInfinite(client, named, { log });
   const star = planStar(found);
   const { line, database } = await describeServer(client, { log });
-  const notes = tables === undefined ? [] : calendarNotes(star, config);
+  const notes = isAdded ? calendarNotes(star, config) : [];
   await writeFolder(into, { star, database, role: ROLE });
   return [
     line,

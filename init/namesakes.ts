@@ -1,12 +1,37 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type pg from "pg";
 import { type ContractTable, parseContract } from "../lib/project/contract.ts";
 import { readOptional } from "../lib/project/project_sql.ts";
 import { inSource, nameInSchema } from "../lib/project/source_names.ts";
+import { queryRow } from "../lib/postgres/postgres.ts";
 import type { Config } from "../lib/settings/config.ts";
 import { foldName } from "../lib/sql/fold_name.ts";
 import type { SourceTable } from "./catalogue.ts";
 import type { Star } from "./star.ts";
+
+/**
+ * Whether the contract in `SQL_DIRECTORY` names a table of this source. That of
+ * a newcomer names none: it is still the example's.
+ */
+export async function isContractOfSource(
+  client: pg.Client,
+  config: Pick<Config, "sqlDirectory" | "sourceSchema">,
+): Promise<boolean> {
+  const places = contractIn(config.sqlDirectory)
+    .map((table) => inSource(table, config));
+  const { found } = await queryRow(
+    client,
+    `select exists (
+      select from unnest($1::text[], $2::text[]) as known (schema, name)
+      inner join pg_namespace on nspname = known.schema
+      inner join pg_class
+        on relnamespace = pg_namespace.oid and relname = known.name
+    )::text as found`,
+    [places.map(({ schema }) => schema), places.map(({ name }) => name)],
+  );
+  return found === "true";
+}
 
 /**
  * Gives tables that are to be added to the contract in `SQL_DIRECTORY` a name of

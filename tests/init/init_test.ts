@@ -309,6 +309,34 @@ Deno.test("init --tables writes what a table of another schema's name needs with
     );
   }));
 
+Deno.test("init --tables minds no contract of another source", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create schema office
+        create table item (id integer primary key, day date);`,
+    });
+    const example = join(folder, "example");
+    await Deno.mkdir(join(example, "models"), { recursive: true });
+    await Deno.writeTextFile(join(example, "models", "dim_date.sql"), "");
+    await Deno.writeTextFile(
+      join(example, "source.sql"),
+      "create table item (id integer primary key);",
+    );
+    platform.set({ sqlDirectory: example });
+    const into = join(folder, "sql");
+
+    const said = await makeCompanyFolder(platform.context, {
+      into,
+      tables: ["item"],
+    });
+
+    assert.doesNotMatch(said, /by union/);
+    assert.deepEqual(
+      readProjectSql(into).tables.map(({ name }) => name),
+      ["item"],
+    );
+  }));
+
 Deno.test("init --tables says that the calendar needs the dates of a new fact", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({
