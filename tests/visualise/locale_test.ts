@@ -36,3 +36,25 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+testPage("an hour is written alike wherever it stands", async () => {
+  await using platform = await loaded();
+  await platform.run();
+  await execute(
+    platform.warehouse.client,
+    `update pipeline.batch set snapshot_time =
+      timestamptz '2023-01-15 04:05:06Z' + (batch - 1) * interval '1 minute'`,
+  );
+  await using served = new Served(platform);
+  const { page } = await open(
+    `${await served.address}?view=changes`,
+    "en-US",
+  );
+  await page.waitForSelector("#changes-times:not(:empty)");
+
+  assert.equal(
+    (await page.locator("#changes-times").innerText())
+      .replaceAll("\u202f", " "),
+    "Between Jan 15, 2023, 4:05:06 AM and Jan 15, 2023, 4:06:06 AM UTC",
+  );
+});

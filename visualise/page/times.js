@@ -39,16 +39,8 @@ function timeFormats(/** @type {string | undefined} */ timeZone = undefined) {
     );
   return {
     times: of({ dateStyle: "medium", timeStyle: "medium" }),
-    zoned: of({
-      year: "numeric",
-      month: "short",
-      day: "numeric",
-      hour: "2-digit",
-      minute: "2-digit",
-      second: "2-digit",
-      timeZoneName: "short",
-    }),
-    clocks: of({ hour: "2-digit", minute: "2-digit" }),
+    zoned: of({ dateStyle: "medium", timeStyle: "long" }),
+    clocks: of({ timeStyle: "short" }),
     dates: of({ day: "numeric", month: "short" }),
     datesOfYear: of({ day: "numeric", month: "short", year: "numeric" }),
   };
