@@ -59,17 +59,7 @@ export async function startTrino(
   );
   const origin = `http://127.0.0.1:${ports.get(COORDINATOR)}`;
   const running = new Map<string, Deno.ChildProcess>();
-  const kill = async (node: string) => {
-    const process = running.get(node);
-    running.delete(node);
-    try {
-      process?.kill("SIGKILL");
-    } catch (error) {
-      // It has ended by itself, and why the cluster is given up says more.
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await process?.status;
-  };
+  const kill = (node: string) => killNode(running, node);
   const cluster: TrinoCluster = {
     origin,
     start: async (...nodes) => {
@@ -106,6 +96,21 @@ export async function startTrino(
     throw error;
   });
   return cluster;
+}
+
+async function killNode(
+  running: Map<string, Deno.ChildProcess>,
+  node: string,
+): Promise<void> {
+  const process = running.get(node);
+  running.delete(node);
+  try {
+    process?.kill("SIGKILL");
+  } catch (error) {
+    // It has ended by itself, and why the cluster is given up says more.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  await process?.status;
 }
 
 /** Waits until these nodes, and no others, are active. */

@@ -36,6 +36,17 @@ interface Run {
   ended: Promise<{ code: number; text: string }>;
 }
 
+/** Begins a run with these arguments and further environment variables. */
+type Begin = (args: string[], env?: Record<string, string>) => Run;
+
+/** What is tried: where, and with which environment. */
+interface DeployOptions {
+  work: string;
+  /** Of `infra/` and of its module. */
+  overrides: readonly [string, string];
+  env: Record<string, string>;
+}
+
 /**
  * Runs `./totesys deploy init` against moto: without credentials, without
  * settings, killed at three moments, and to the end; then everything works, and
@@ -44,27 +55,9 @@ interface Run {
  */
 export async function tryDeploy(
   moto: Moto,
-  options: {
-    work: string;
-    /** Of `infra/` and of its module. */
-    overrides: readonly [string, string];
-    env: Record<string, string>;
-  },
+  options: DeployOptions,
 ): Promise<void> {
-  const folder = join(options.work, "project");
-  await copyProject(folder, NAMES);
-  for (const cache of [".package", ".duckdb"]) {
-    // A checkout in which nothing was packaged yet has no such folder.
-    await Deno.mkdir(join(platformDirectory(), cache), { recursive: true });
-    await Deno.symlink(join(platformDirectory(), cache), join(folder, cache));
-  }
-  const [root, module] = options.overrides;
-  const override = "try_override.tf";
-  await Deno.writeTextFile(join(folder, "infra", override), root);
-  await Deno.writeTextFile(
-    join(folder, "infra", "modules", "function", override),
-    module,
-  );
+  const folder = await makeCheckout(options);
   await using cluster = await Cluster.start(join(options.work, "data"));
   await cluster.fill();
   await cluster.client.query("create database warehouse");
@@ -76,47 +69,14 @@ export async function tryDeploy(
     await Deno.writeTextFile(file, cluster.server.url(database ?? name));
     files.push(`--${name}`, file);
   }
-  const run = (args: string[], env: Record<string, string> = {}): Run =>
+  const run: Begin = (args, env = {}) =>
     start(["init", "--yes", ...args], {
       folder,
       env: { ...options.env, ...env },
     });
 
-  const stranger = await ended(
-    run([], {
-      AWS_ACCESS_KEY_ID: "",
-      AWS_SECRET_ACCESS_KEY: "",
-      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-      AWS_CONFIG_FILE: "/dev/null",
-    }),
-    1,
-  );
-  assertSays(stranger, /Cannot use AWS: .*credentials[^]*aws sso login/);
-  const config = join(options.work, "login_config");
-  await Deno.writeTextFile(config, LOGIN);
-  const login = { AWS_CONFIG_FILE: config, AWS_ACCESS_KEY_ID: "" };
-  assertSays(await ended(run([], login), 1), /by `aws login`[^]*AWS_PROFILE/);
-  const bare = await ended(run([]), 2);
-  assertSays(bare, /--email is missing[^]*--budget is missing/);
-
-  const packing = run(SETTINGS);
-  await packing.says(/\[4\/8\]/);
-  packing.crash();
-  await packing.ended;
-  // From here on the settings are in their files.
-  const planning = run([]);
-  // It holds the lock when it begins to read.
-  await planning.says(/\[5\/8\][^]*: Reading\.\.\./);
-  planning.crash();
-  await planning.ended;
-  const locked = await ended(run([]), 1);
-  assertSays(locked, /state is locked by \S+@[^]*--unlock/);
-  const applying = run(["--unlock"]);
-  await applying.says(/\[6\/8\][^]*Creation complete/);
-  applying.kill("SIGTERM");
-  // Terraform knows all that it has made.
-  assertSays(await ended(applying, 1), /Apply complete![^]*Stopped as asked/);
-
+  await tryRefused(run, options.work);
+  await tryKilled(run);
   const without = await ended(run([]), 1);
   assertSays(without, /give totesys-staging\/source a value: with --so/);
   const whole = await ended(run(files), 0);
@@ -138,6 +98,67 @@ export async function tryDeploy(
   await tryRights(moto, { env: options.env, secrets });
   await moto.ignoreRights();
   await tryTeardown(moto, { folder, env: options.env });
+}
+
+/** Copies the project, with what fits infra/ to moto; gives its folder. */
+async function makeCheckout(
+  { work, overrides: [root, module] }: DeployOptions,
+): Promise<string> {
+  const folder = join(work, "project");
+  await copyProject(folder, NAMES);
+  for (const cache of [".package", ".duckdb"]) {
+    // A checkout in which nothing was packaged yet has no such folder.
+    await Deno.mkdir(join(platformDirectory(), cache), { recursive: true });
+    await Deno.symlink(join(platformDirectory(), cache), join(folder, cache));
+  }
+  const override = "try_override.tf";
+  await Deno.writeTextFile(join(folder, "infra", override), root);
+  await Deno.writeTextFile(
+    join(folder, "infra", "modules", "function", override),
+    module,
+  );
+  return folder;
+}
+
+/** Begins without credentials, with those of `aws login`, without settings. */
+async function tryRefused(run: Begin, work: string): Promise<void> {
+  const stranger = await ended(
+    run([], {
+      AWS_ACCESS_KEY_ID: "",
+      AWS_SECRET_ACCESS_KEY: "",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_CONFIG_FILE: "/dev/null",
+    }),
+    1,
+  );
+  assertSays(stranger, /Cannot use AWS: .*credentials[^]*aws sso login/);
+  const config = join(work, "login_config");
+  await Deno.writeTextFile(config, LOGIN);
+  const login = { AWS_CONFIG_FILE: config, AWS_ACCESS_KEY_ID: "" };
+  assertSays(await ended(run([], login), 1), /by `aws login`[^]*AWS_PROFILE/);
+  const bare = await ended(run([]), 2);
+  assertSays(bare, /--email is missing[^]*--budget is missing/);
+}
+
+/** Ends a run at three moments: while it packages, plans and applies. */
+async function tryKilled(run: Begin): Promise<void> {
+  const packing = run(SETTINGS);
+  await packing.says(/\[4\/8\]/);
+  packing.crash();
+  await packing.ended;
+  // From here on the settings are in their files.
+  const planning = run([]);
+  // It holds the lock when it begins to read.
+  await planning.says(/\[5\/8\][^]*: Reading\.\.\./);
+  planning.crash();
+  await planning.ended;
+  const locked = await ended(run([]), 1);
+  assertSays(locked, /state is locked by \S+@[^]*--unlock/);
+  const applying = run(["--unlock"]);
+  await applying.says(/\[6\/8\][^]*Creation complete/);
+  applying.kill("SIGTERM");
+  // Terraform knows all that it has made.
+  assertSays(await ended(applying, 1), /Apply complete![^]*Stopped as asked/);
 }
 
 function start(

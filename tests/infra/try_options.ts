@@ -17,6 +17,34 @@ const SETTINGS = {
   monthly_budget_usd: 50,
 };
 
+/** A value of each option, but for the network, which moto has. */
+const dashboard = true;
+const replica_region = "eu-west-1";
+const github = {
+  repository: "owner/name",
+  owner_id: 1,
+  repository_id: 2,
+  state_bucket: "state",
+  create_provider: true,
+};
+const warehouse = {
+  instance_class: "db.t4g.micro",
+  storage_gb: 20,
+  storage_gb_max: 100,
+  multi_az: false,
+  reader_cidrs: ["172.31.0.0/20"],
+  deletion_protection: false,
+};
+const athena = {
+  batch_bytes_min: 10_000_000_000,
+  query_bytes_max: 1_000_000_000_000,
+};
+const glue = true;
+const rest_catalogue = {
+  url: "https://catalogue.example.com",
+  namespace: "totesys",
+  cidrs: ["10.9.0.0/16"],
+};
 /**
  * Applies the settings from nothing, with new code and all options, without
  * them, compares what is there each time with what the code needs, and destroys
@@ -33,33 +61,6 @@ export async function tryOptions(
     ...await moto.network(),
     cidrs: ["172.31.0.0/16"],
     database_cidrs: ["172.31.0.0/16"],
-  };
-  const dashboard = true;
-  const replica_region = "eu-west-1";
-  const github = {
-    repository: "owner/name",
-    owner_id: 1,
-    repository_id: 2,
-    state_bucket: "state",
-    create_provider: true,
-  };
-  const warehouse = {
-    instance_class: "db.t4g.micro",
-    storage_gb: 20,
-    storage_gb_max: 100,
-    multi_az: false,
-    reader_cidrs: ["172.31.0.0/20"],
-    deletion_protection: false,
-  };
-  const athena = {
-    batch_bytes_min: 10_000_000_000,
-    query_bytes_max: 1_000_000_000_000,
-  };
-  const glue = true;
-  const rest_catalogue = {
-    url: "https://catalogue.example.com",
-    namespace: "totesys",
-    cidrs: ["10.9.0.0/16"],
   };
   let said = "";
   const apply = async (options: Options) => {

@@ -234,15 +234,7 @@ export class SimulatedProcess {
           return await call(
             `write ${key}`,
             () => zone.write(key, content, options),
-            async () => {
-              if (s3 === undefined || !zone.url.startsWith("s3:")) {
-                await zone.write(key, firstPiece(content), options);
-                return;
-              }
-              for await (const part of firstPiece(content)) {
-                await leaveUploadOpen(zone.locate(key), { s3, part });
-              }
-            },
+            () => writeHalf(zone, { write: [key, content, options], s3 }),
           );
         } catch (error) {
           // As the zone does: who gives the content must learn of its end.
@@ -379,6 +371,23 @@ function sever(client: pg.Client): void {
 
 function isSubmittable(value: unknown): value is pg.Submittable {
   return typeof value === "object" && value !== null && "submit" in value;
+}
+
+/** Leaves of a file what a write leaves that ends half way. */
+async function writeHalf(
+  zone: Zone,
+  { write: [key, content, options], s3 }: {
+    write: Parameters<Zone["write"]>;
+    s3: S3Settings | undefined;
+  },
+): Promise<void> {
+  if (s3 === undefined || !zone.url.startsWith("s3:")) {
+    await zone.write(key, firstPiece(content), options);
+    return;
+  }
+  for await (const part of firstPiece(content)) {
+    await leaveUploadOpen(zone.locate(key), { s3, part });
+  }
 }
 
 async function* firstPiece(

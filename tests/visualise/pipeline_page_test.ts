@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
 import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import type { StageState } from "../../visualise/live/stage_states.ts";
@@ -12,7 +13,7 @@ import {
   Served,
   testPage,
 } from "../harness/browser/dashboard.ts";
-import { execute, PROJECT_SQL } from "../harness/platform.ts";
+import { execute, type Platform, PROJECT_SQL } from "../harness/platform.ts";
 import { insertOrder } from "../harness/companies/small_source.ts";
 
 const ROUND_DURATION = /^(0|\d+ (s|min|h|d))$/;
@@ -83,25 +84,9 @@ testPage(
     const none = await page.locator("#batches").innerText();
     await page.locator("[data-view=pipeline]").click();
     await page.waitForSelector("#batches table");
-    const batches = await page.locator("#batches tbody tr").count();
-    const [newest = ""] = await page.locator("#batches tbody tr")
-      .allInnerTexts();
-    const stages = await page.locator("[data-stage]").allInnerTexts();
-    const failing = await page.locator("#checks tr.failing").allInnerTexts();
-    const bars = await page.locator("[data-stage=load] .durations rect")
-      .count();
-    const took = await page.locator("#batches .took").first().innerText();
-    const steps = await page.locator("[data-chart=freshness] .ticks .tick")
-      .allInnerTexts();
-    await page.locator("#checks summary").click();
-    const checks = await page.locator("#checks details tbody tr")
-      .allInnerTexts();
-    const verification = await page.locator("#verification tbody tr")
-      .allInnerTexts();
-    const ran = await query(
-      platform.warehouse.client,
-      "select sum(rows) as rows from pipeline.batch_file where batch = 2",
-    );
+    await assertStages(page, platform);
+    await assertChecks(page);
+    await assertVerified(page);
     await page.locator("#checks tr.failing").getByRole("button", {
       name: "Findings: fact_sales_order__references_are_known",
     }).click();
@@ -111,63 +96,6 @@ testPage(
     await assertAccessibleEverywhere(page, "a check found something");
 
     assert.equal(none, "");
-    assert.equal(batches, 2);
-    assert.ok(steps.length >= 2);
-    for (const step of steps) assert.match(step, ROUND_DURATION);
-    for (const [index, stage] of ["Extract", "Transform", "Load"].entries()) {
-      assert.match(
-        stages[index] ?? "",
-        new RegExp(
-          `^${stage}\\s+✓ Up to date\\s+Batch 2, \\d\\d:\\d\\d\\s+Batch 2 took [\\d.]+ s, median [\\d.]+ s$`,
-        ),
-      );
-    }
-    assert.match(newest, new RegExp(`^2\\s[^]* s\\s+${ran[0]?.rows}\\s+0\\s`));
-    assert.equal(await page.locator("#strip a.well").count(), 1);
-    assert.equal(await page.locator("#strip a.found").count(), 1);
-    assert.match(
-      await page.locator("#health").innerText(),
-      /^Checks\s+\d+ of \d+ pass\s+Verified\s+\S+ sec ago, 3 differences\s+Quarantine\s+0 rows\s/,
-    );
-    assert.match(
-      checks[0] ?? "",
-      /^fact_sales_order__references_are_known\s+\S.*\s+warning\s+2\s.*\s1\s+1$/,
-    );
-    // Which has the first keys as well, and leads to all findings.
-    assert.deepEqual(
-      failing.map((text) => text.trim().split(/\s+/).join(" ")),
-      [`${checks[0]?.trim().split(/\s+/).join(" ")} 50 Findings`],
-    );
-    assert.equal(bars, 2);
-    assert.match(
-      took,
-      /^[\d.]+ s\s*: extract [\d.]+ s, transform [\d.]+ s, load [\d.]+ s$/,
-    );
-    // Those that found nothing are told as well.
-    const ofHistory = PROJECT_SQL.models.map(({ kind }) =>
-      kind === "fact" ? 3 : 2
-    );
-    assert.equal(
-      checks.length,
-      PROJECT_SQL.checks.length + ofHistory.reduce((sum, one) => sum + one, 0),
-    );
-    assert.match(checks.at(-1) ?? "", /\s0\s+0$/);
-    assert.match(
-      verification[0] ?? "",
-      /^2\s.*\slake\s+dim_design\s+0\s+its file is gone$/,
-    );
-    assert.match(
-      verification[1] ?? "",
-      /^2\s.*\slake\s+dim_staff\s+4\s+3\s+2: missing$/,
-    );
-    assert.match(
-      await page.locator("#behind").innerText(),
-      /^[\d.]+ s\s+behind the source, within the target of 30 min$/,
-    );
-    assert.match(
-      await page.locator("#checks").innerText(),
-      /^✗ 1 of \d+ found something/,
-    );
     // The pill does not call live what a check doubts.
     assert.equal(
       await page.locator("#status-text").innerText(),
@@ -182,6 +110,90 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+/** The stages and batches are shown as the two batches have run. */
+async function assertStages(page: Page, { warehouse }: Platform) {
+  const [ran] = await query(
+    warehouse.client,
+    "select sum(rows) as rows from pipeline.batch_file where batch = 2",
+  );
+  const stages = await page.locator("[data-stage]").allInnerTexts();
+  for (const [index, stage] of ["Extract", "Transform", "Load"].entries()) {
+    assert.match(
+      stages[index] ?? "",
+      new RegExp(
+        `^${stage}\\s+✓ Up to date\\s+Batch 2, \\d\\d:\\d\\d\\s+Batch 2 took [\\d.]+ s, median [\\d.]+ s$`,
+      ),
+    );
+  }
+  const batches = await page.locator("#batches tbody tr").allInnerTexts();
+  assert.equal(batches.length, 2);
+  assert.match(
+    batches[0] ?? "",
+    new RegExp(`^2\\s[^]* s\\s+${ran?.rows}\\s+0\\s`),
+  );
+  assert.equal(
+    await page.locator("[data-stage=load] .durations rect").count(),
+    2,
+  );
+  assert.match(
+    await page.locator("#batches .took").first().innerText(),
+    /^[\d.]+ s\s*: extract [\d.]+ s, transform [\d.]+ s, load [\d.]+ s$/,
+  );
+  const steps = await page.locator("[data-chart=freshness] .ticks .tick")
+    .allInnerTexts();
+  assert.ok(steps.length >= 2);
+  for (const step of steps) assert.match(step, ROUND_DURATION);
+  assert.match(
+    await page.locator("#behind").innerText(),
+    /^[\d.]+ s\s+behind the source, within the target of 30 min$/,
+  );
+}
+
+/** One check found something, and all that ran are listed. */
+async function assertChecks(page: Page) {
+  const failing = await page.locator("#checks tr.failing").allInnerTexts();
+  await page.locator("#checks summary").click();
+  const checks = await page.locator("#checks details tbody tr")
+    .allInnerTexts();
+  assert.match(
+    await page.locator("#checks").innerText(),
+    /^✗ 1 of \d+ found something/,
+  );
+  assert.equal(await page.locator("#strip a.well").count(), 1);
+  assert.equal(await page.locator("#strip a.found").count(), 1);
+  assert.match(
+    checks[0] ?? "",
+    /^fact_sales_order__references_are_known\s+\S.*\s+warning\s+2\s.*\s1\s+1$/,
+  );
+  // Which has the first keys as well, and leads to all findings.
+  assert.deepEqual(
+    failing.map((text) => text.trim().split(/\s+/).join(" ")),
+    [`${checks[0]?.trim().split(/\s+/).join(" ")} 50 Findings`],
+  );
+  // Those that found nothing are told as well.
+  const ofHistory = PROJECT_SQL.models.map(({ kind }) =>
+    kind === "fact" ? 3 : 2
+  );
+  assert.equal(
+    checks.length,
+    PROJECT_SQL.checks.length + ofHistory.reduce((sum, one) => sum + one, 0),
+  );
+  assert.match(checks.at(-1) ?? "", /\s0\s+0$/);
+}
+
+/** The newest verification is shown with what it found. */
+async function assertVerified(page: Page) {
+  assert.match(
+    await page.locator("#health").innerText(),
+    /^Checks\s+\d+ of \d+ pass\s+Verified\s+\S+ sec ago, 3 differences\s+Quarantine\s+0 rows\s/,
+  );
+  const [first = "", second = ""] = await page.locator(
+    "#verification tbody tr",
+  ).allInnerTexts();
+  assert.match(first, /^2\s.*\slake\s+dim_design\s+0\s+its file is gone$/);
+  assert.match(second, /^2\s.*\slake\s+dim_staff\s+4\s+3\s+2: missing$/);
+}
 
 testPage(
   "the pipeline's view shows what waits for a stage, and why it fails",
