@@ -223,6 +223,41 @@ function keyText(table: Redeclared, n: number): string {
   return table.value(n).replaceAll("'", "").replaceAll(", ", "/");
 }
 
+/** A row's key, as a statement compares it. */
+function row(table: Redeclared, n: number): string {
+  return table.value(n).includes(",") ? `(${table.value(n)})` : table.value(n);
+}
+
+/** The columns of a key, before it is declared differently. */
+function key({ source }: Redeclared): string {
+  return source.includes("a integer")
+    ? `(a, ${source.includes("code") ? "code" : "b"})`
+    : "id";
+}
+
+/** The columns of a key after that. */
+function renamed(table: Redeclared): string {
+  if (table.name === "renamed") return "number";
+  return table.name === "renamed_one" ? "(a, code)" : key(table);
+}
+
+/** What is the history of the rows of a table at the end. */
+function historyOf(table: Redeclared): string[] {
+  const line = (n: number, rest: string) => `${keyText(table, n)}/${rest}`;
+  return [
+    line(1, "first/1/2"),
+    line(2, "first/1/3"),
+    line(3, "first/1/3"),
+    line(3, "later/3/open"),
+    line(4, "first/1/4"),
+    ...Array.from(
+      { length: ROWS - 4 },
+      (_, index) => line(index + 5, "first/1/open"),
+    ),
+    line(ROWS + 1, "new/3/open"),
+  ].sort();
+}
+
 Deno.test("a key that is declared differently keeps its history", async () => {
   await using platform = await openPlatform({
     sql: sqlOf("before"),
@@ -244,12 +279,6 @@ Deno.test("a key that is declared differently keeps its history", async () => {
     }
     await execute(client, `insert into last values (${++last})`);
   };
-  const row = (table: Redeclared, n: number) =>
-    table.value(n).includes(",") ? `(${table.value(n)})` : table.value(n);
-  const key = (table: Redeclared) =>
-    table.source.includes("a integer")
-      ? `(a, ${table.source.includes("code") ? "code" : "b"})`
-      : "id";
   await onEach((table) => [
     `insert into $ values ${
       Array.from(
@@ -274,12 +303,6 @@ Deno.test("a key that is declared differently keeps its history", async () => {
   await platform.extract();
   await transform(platform.context, { accept: true });
   await platform.load();
-  const renamed = (table: Redeclared) =>
-    table.name === "renamed"
-      ? "number"
-      : table.name === "renamed_one"
-      ? "(a, code)"
-      : key(table);
   await onEach((table) => [
     `delete from $ where ${renamed(table)} = ${row(table, 4)}`,
   ]);
@@ -287,20 +310,7 @@ Deno.test("a key that is declared differently keeps its history", async () => {
 
   const found = await histories(platform);
   for (const table of TABLES) {
-    const line = (n: number, rest: string) => `${keyText(table, n)}/${rest}`;
-    const expected = [
-      line(1, "first/1/2"),
-      line(2, "first/1/3"),
-      line(3, "first/1/3"),
-      line(3, "later/3/open"),
-      line(4, "first/1/4"),
-      ...Array.from(
-        { length: ROWS - 4 },
-        (_, index) => line(index + 5, "first/1/open"),
-      ),
-      line(ROWS + 1, "new/3/open"),
-    ].sort();
-    assert.deepEqual(found[table.name]?.sort(), expected, table.name);
+    assert.deepEqual(found[table.name]?.sort(), historyOf(table), table.name);
     const [open] = await query(
       platform.warehouse.client,
       `select count(*) as rows from fact_${table.name} where to_batch is null`,
