@@ -91,23 +91,23 @@ export function definitionLines(
  * Throws a `StageError` when the values of a table are printed by other
  * definitions now than in the snapshot: PostgreSQL always prints them by the
  * definitions in force, whatever the snapshot, so some rows read meanwhile may
- * show the new ones. Where no connection can see the definitions in force, the
- * next batch repairs it.
+ * show the new ones. Gives whether it could compare: not without a connection
+ * beside those of the snapshot, which `use` gives to the work.
  */
 export async function checkDefinitions(
-  snapshot: Snapshot,
+  use: Snapshot["useSecond"],
   options: { live: readonly LiveTable[] },
-): Promise<void> {
+): Promise<boolean> {
   const live = options.live.filter(({ definitions }) => definitions.length > 0);
-  if (live.length === 0) return;
-  const found = await snapshot.useSecond((client) =>
+  if (live.length === 0) return true;
+  const found = await use((client) =>
     readDefinitions(
       client,
       new Map(live.map(({ contract, source }) => [contract.name, source])),
       { expressions: true },
     )
   );
-  if (found === undefined) return;
+  if (found === undefined) return false;
   for (const { contract: { name, columns }, definitions } of live) {
     const known = new Set(columns.map((column) => column.name));
     const now = definitionLines(found.get(name) ?? [], known);
@@ -123,4 +123,5 @@ export async function checkDefinitions(
       },
     );
   }
+  return true;
 }

@@ -137,7 +137,8 @@ async function readBatch(
   }
   checkTime(reads, context);
   const { tables, writers } = await readTables(snapshot, reads, run);
-  await checkDefinitions(snapshot, { live });
+  const { useSecond, endAndUse } = snapshot;
+  const isChecked = await checkDefinitions(useSecond, { live });
   if (options.allowMassDelete !== true) {
     limitMassDeletes(tables, { previous, config });
   }
@@ -145,7 +146,10 @@ async function readBatch(
   await warnOfOldWatermark(snapshot, { source, context });
   await waitForFlush(snapshot, { previous, signal });
   // The rest needs no snapshot, and an open one holds up the source's VACUUM.
-  if (options.whileOpen === undefined) await snapshot[Symbol.asyncDispose]();
+  if (options.whileOpen === undefined) {
+    await snapshot[Symbol.asyncDispose]();
+    if (!isChecked) await checkDefinitions(endAndUse, { live });
+  }
   return {
     format: 1,
     stage: "extract",

@@ -31,37 +31,46 @@ export interface Opening {
 }
 
 /**
+ * Opens a connection to the same server as the first one; undefined if
+ * connections go to others, as through a proxy that spreads them.
+ */
+export async function openOnServer(
+  { connect, end, guest }: Omit<Opening, "log">,
+  server: string,
+): Promise<Connection | undefined> {
+  for (let tries = 0; tries < SPREAD_TRIES; tries++) {
+    const connection = await connect();
+    const { client } = connection;
+    const row = await inTime(
+      connection,
+      inGuestTransaction(
+        client,
+        guest,
+        () =>
+          queryRow(client, "select pg_postmaster_start_time()::text as server"),
+      ),
+    );
+    if (row.server === server) return connection;
+    await end(connection);
+  }
+  return undefined;
+}
+
+/**
  * Opens a connection that reads no rows: it locks the tables until the first
  * one has, and then watches who waits. Undefined if no connection to the same
  * server can be opened.
  */
 export async function openSecondConnection(
-  { connect, end, guest, log }: Opening,
+  { log, ...opening }: Opening,
   server: string,
 ): Promise<Connection | undefined> {
   let reason = "connections go to several servers";
-  for (let tries = 0; tries < SPREAD_TRIES; tries++) {
-    try {
-      const connection = await connect();
-      const { client } = connection;
-      const row = await inTime(
-        connection,
-        inGuestTransaction(
-          client,
-          guest,
-          () =>
-            queryRow(
-              client,
-              "select pg_postmaster_start_time()::text as server",
-            ),
-        ),
-      );
-      if (row.server === server) return connection;
-      await end(connection);
-    } catch (error) {
-      reason = messageOf(error);
-      break;
-    }
+  try {
+    const connection = await openOnServer(opening, server);
+    if (connection !== undefined) return connection;
+  } catch (error) {
+    reason = messageOf(error);
   }
   log.warn(
     "Cannot watch for transactions of the source that wait for extract: {reason}",

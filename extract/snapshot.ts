@@ -1,18 +1,18 @@
 import type pg from "pg";
 import { ConfigError, StageError } from "../lib/errors.ts";
-import {
-  type Connection,
-  poolingError,
-  query,
-  serverName,
-} from "../lib/postgres/postgres.ts";
+import { poolingError, query, serverName } from "../lib/postgres/postgres.ts";
 import type { TextRow } from "../lib/sql/quote.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { SecondConnection } from "./second_connection.ts";
+import { Connections } from "./connections.ts";
 import { type Guest, inGuestTransaction } from "./guest_transaction.ts";
 import { lockAll } from "./lock_all.ts";
-import { openReaders, openSecondConnection } from "./open_connections.ts";
+import {
+  openOnServer,
+  openReaders,
+  openSecondConnection,
+} from "./open_connections.ts";
 import { ReaderPool } from "./reader_pool.ts";
 import { readServerState } from "./server_state.ts";
 import { snapshotError } from "./source_error.ts";
@@ -59,6 +59,13 @@ export interface Snapshot extends AsyncDisposable {
    * there is none to the same server.
    */
   useSecond<Result>(
+    work: (client: pg.Client) => Promise<Result>,
+  ): Promise<Result | undefined>;
+  /**
+   * Ends the snapshot, and runs work as `useSecond` does on a connection that is
+   * opened after that; undefined if there is none to the same server.
+   */
+  endAndUse<Result>(
     work: (client: pg.Client) => Promise<Result>,
   ): Promise<Result | undefined>;
   /** Releases a table's lock, once all of it has been read. */
@@ -165,6 +172,16 @@ async function openWith(
     signal: gaveWay,
     use: (work, table) => pool.use(work, table),
     useSecond: async (work) => await second?.use(work),
+    endAndUse: async (work) => {
+      await connections[Symbol.asyncDispose]();
+      await using later = connections.another();
+      const { connect, end } = later;
+      const open = () => openOnServer({ connect, end, guest }, found.server);
+      const opened = await open();
+      return opened &&
+        await new SecondConnection(opened, { guest, reopen: open, end })
+          .use(work);
+    },
     release: (table) => pool.release(table),
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
@@ -238,40 +255,6 @@ function shownBy(state: TextRow) {
     nextId: BigInt(state.next_id ?? 0),
     serverVersion: state.server_version ?? "",
   };
-}
-
-/** The connections of one snapshot, which end together. */
-class Connections implements AsyncDisposable {
-  readonly #opened = new Set<Connection>();
-  readonly #first: AsyncDisposable[] = [];
-  #closed = false;
-
-  constructor(private readonly open: () => Promise<Connection>) {}
-
-  readonly connect = async (): Promise<Connection> => {
-    const connection = await this.open();
-    this.#opened.add(connection);
-    if (this.#closed) await this.end(connection);
-    return connection;
-  };
-
-  readonly end = async (connection: Connection): Promise<void> => {
-    this.#opened.delete(connection);
-    await connection[Symbol.asyncDispose]();
-  };
-
-  /** Has something disposed of before the connections are. */
-  closeFirst(one: AsyncDisposable): void {
-    this.#first.push(one);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    for (const one of this.#first.splice(0)) await one[Symbol.asyncDispose]();
-    const connections = [...this.#opened];
-    this.#opened.clear();
-    await Promise.all(connections.map((one) => one[Symbol.asyncDispose]()));
-  }
 }
 
 async function checkVersion(

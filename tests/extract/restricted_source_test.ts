@@ -425,6 +425,41 @@ Deno.test("extract() reads over one connection where it may not export a snapsho
   assert.match(warned().join(), /Cannot watch for .*too many connections/);
 });
 
+Deno.test("extract() sees a label that is renamed meanwhile, over one connection too", async () => {
+  const contract = `create table thing (
+    id integer not null,
+    -- carried from mood
+    mood text,
+    primary key (id)
+);`;
+  await using platform = await openAs(ALL, {
+    contract,
+    sourceSql: `create type mood as enum ('happy', 'sad');
+      create table thing (id integer primary key, mood mood);
+      insert into thing values (1, 'happy'), (2, 'sad')`,
+  });
+  const { context, role, source: { client } } = platform;
+  await execute(client, `alter role ${role} connection limit 1`);
+  let isRenamed = false;
+  context.resources = changedZones(context.resources, (zone) => ({
+    write: async (...given) => {
+      if (!isRenamed) {
+        await client.query("alter type mood rename value 'sad' to 'low'");
+      }
+      isRenamed = true;
+      return await zone.write(...given);
+    },
+  }));
+
+  await assert.rejects(platform.extract(), {
+    message:
+      /^Cannot read "thing": a label, .* prints its column "mood" changed meanwhile$/,
+    retryable: true,
+  });
+  const { rows } = await platform.extract();
+  assert.equal(rows, 2);
+});
+
 Deno.test("extract() takes fewer locks on a table of many partitions, or names the limit to raise", () =>
   inServerFolder(async (folder) => {
     await using cluster = await Cluster.start(join(folder, "small"), {
