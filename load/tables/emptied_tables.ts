@@ -1,14 +1,10 @@
-import type pg from "pg";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { readParquetSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../../lib/errors.ts";
-import { queryRow } from "../../lib/postgres/postgres.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
-import { quoteName } from "../../lib/sql/quote.ts";
-import { closedTable } from "../../lib/warehouse/model_tables.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
@@ -21,14 +17,13 @@ import type { WarehouseTable } from "./warehouse_table.ts";
  */
 export async function checkNoneEmptied(
   options: {
-    client: pg.Client;
     duckdb: DuckDb;
     batches: BatchLog<ProcessedManifest>;
     newest: ProcessedManifest;
   },
   { tables, batch }: { tables: readonly WarehouseTable[]; batch: number },
 ): Promise<void> {
-  const { client, batches, newest } = options;
+  const { batches, newest } = options;
   // What others' triggers and rules divert is not in the table.
   const empty = tables.filter((table) =>
     table.empty && table.interceptors.length === 0
@@ -36,10 +31,9 @@ export async function checkNoneEmptied(
   if (batch < 1 || empty.every(({ model }) => isQuarantine(model))) return;
   const models = empty.map(({ model }) => model);
   const versions = await versionsUpTo(batches, { batch, newest, models });
-  for (const { name, kind } of models) {
+  for (const { name } of models) {
     const { files = [] } = versions.get(name) ?? {};
     if (files.length === 0) continue;
-    if (kind === "dimension" && await hasOlderVersions(client, name)) continue;
     const first = await firstBatch(options, { files, batch });
     if (first !== undefined) throw emptiedError(name, first);
   }
@@ -47,17 +41,6 @@ export async function checkNoneEmptied(
 
 function isQuarantine({ name }: { name: string }): boolean {
   return name === QUARANTINE.name;
-}
-
-async function hasOlderVersions(
-  client: pg.Client,
-  model: string,
-): Promise<boolean> {
-  const { found } = await queryRow(
-    client,
-    `select exists (select from ${quoteName(closedTable(model))}) as found`,
-  );
-  return found === "t";
 }
 
 /** The first batch that brought a row; deletes of unknown keys bring none. */

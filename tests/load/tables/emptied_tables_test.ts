@@ -101,6 +101,38 @@ for (const [what, { sql, migration, model }] of Object.entries(CHANGES)) {
   });
 }
 
+Deno.test("load refuses a dimension that lost all but its older versions", async () => {
+  await using platform = await openPlatform({
+    sql: await saleProject(),
+    sourceSql: SALE_SOURCE,
+  });
+  const { context, source, warehouse } = platform;
+  await execute(
+    source.client,
+    "insert into shop values (1, 'A')",
+    "insert into sale values (1, 5, 1)",
+  );
+  await platform.run();
+  await execute(source.client, "update shop set name = 'B'");
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "set session_replication_role to replica",
+    "delete from dim_shop",
+  );
+  await execute(source.client, "insert into shop values (2, 'C')");
+  await platform.extract();
+  await platform.transform();
+
+  await assert.rejects(platform.load(), {
+    message:
+      'Cannot load the model "dim_shop": its table is empty, and has had rows since batch 1',
+  });
+  await rebuildWarehouse(context);
+  await platform.run();
+  assert.equal((await verify(context)).same, true);
+});
+
 Deno.test("load fills tables whose models have had no row yet, or only deleted ones", async () => {
   await using platform = await openPlatform({
     sql: await smallProject({
