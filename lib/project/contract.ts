@@ -10,6 +10,7 @@ import {
   readKey,
   splitSql,
   untilBracket,
+  withoutProse,
 } from "./ddl_text.ts";
 import { isOtherObject, withoutBodies } from "./dump_statements.ts";
 import { namedApart, sharedNames } from "./source_names.ts";
@@ -131,23 +132,22 @@ function readStatement(
   found: { tables: ContractTable[]; problems: string[] },
 ): void {
   const namings: string[] = [];
-  const marked = statement.replaceAll(CARRIED, "\uE000$1\uE000").replaceAll(
-    READ_AS,
-    (_, before: string, name: string) =>
-      `${before}\uE001${namings.push(name) - 1}\uE001`,
-  );
+  const mark = (_: string, before: string, name: string) =>
+    `${before}\uE001${namings.push(name) - 1}\uE001`;
+  const marked = withoutProse(statement).replaceAll(READ_AS, mark)
+    .replaceAll(CARRIED, "\uE000$1\uE000");
   const text = withoutComments(marked);
   const [, schema, name = "", body = ""] = CREATE.exec(text) ?? [];
   if (name !== "") {
     const called = plainName(name);
-    const [mark = "", naming] = READ_AS_MARK.exec(body) ?? [];
-    const readAs = namings[Number(naming)];
+    const [naming = "", place] = READ_AS_MARK.exec(body) ?? [];
+    const readAs = namings[Number(place)];
     if (readAs !== undefined && !ONE_NAME.test(readAs)) {
       found.problems.push(
         `Contract: "${called}": "-- read as: ${readAs}" gives no name: write one, in quotes if it has other signs than letters, digits and _`,
       );
     }
-    const { columns, key } = readBody(body.slice(mark.length).trimStart(), {
+    const { columns, key } = readBody(body.slice(naming.length).trimStart(), {
       table: called,
       problems: found.problems,
     });

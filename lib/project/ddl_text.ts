@@ -153,3 +153,11 @@ export function outline(sql: string): string {
   }
   return found;
 }
+
+/** A statement without the comments before it, which mean nothing. */
+export function withoutProse(statement: string): string {
+  return statement.replace(
+    /^(?:\s+|--[^\n]*(?:\n|$)|\/\*(?:(?!\/\*).)*?\*\/)+/s,
+    "",
+  );
+}

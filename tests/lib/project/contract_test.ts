@@ -407,6 +407,26 @@ for (
   });
 }
 
+Deno.test("parseContract() takes for prose what stands before a statement", () => {
+  const [thing, ...others] = parseContract(`-- Things.
+-- carried from the system before
+/* read by all */
+-- carried from another
+create table thing (
+    id integer primary key,
+    -- carried from mood
+    mood text
+);
+-- carried from there, too
+create index by_mood on thing (mood);`);
+
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    thing?.columns.map(({ name, carriedFrom }) => [name, carriedFrom]),
+    [["id", undefined], ["mood", "mood"]],
+  );
+});
+
 Deno.test("parseContract() names every problem at once", () => {
   const problems = problemsOf(`create table thing (
     id integer not null,
