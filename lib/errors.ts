@@ -103,8 +103,12 @@ function oneLine(text: string): string {
     : line;
 }
 
-/** Whether a server or a library threw it: not one of ours, nor an abort. */
+/**
+ * Whether a server or a library threw it: not one of ours, nor an abort, nor
+ * Deno for a permission that the process lacks, which it will not have later.
+ */
 export function isForeign(error: unknown): error is Error {
   return error instanceof Error && error.name !== "AbortError" &&
-    !(error instanceof StageError) && !(error instanceof ConfigError);
+    !(error instanceof StageError) && !(error instanceof ConfigError) &&
+    !(error instanceof Deno.errors.NotCapable);
 }

@@ -3,6 +3,7 @@ import {
   ConfigError,
   EXIT,
   exitCode,
+  isForeign,
   messageOf,
   StageError,
 } from "../../lib/errors.ts";
@@ -104,4 +105,11 @@ Deno.test("messageOf() leaves out the row that DuckDB shows of a CSV file", () =
     messageOf(error),
     "Invalid Input Error: CSV Error on Line: 2\nExpected Number of Columns: 3 Found: 2",
   );
+});
+
+Deno.test("isForeign() gives no advice on what Deno does not permit", () => {
+  const denied = new Deno.errors.NotCapable("Requires ffi access");
+
+  assert.equal(isForeign(denied), false);
+  assert.equal(isForeign(new Error("the network is gone")), true);
 });
