@@ -78,6 +78,15 @@ export type SnapshotContext = Pick<
   "config" | "resources" | "sql" | "log"
 >;
 
+/** The options of one snapshot. */
+interface SnapshotOptions {
+  /** The snapshot time of the batch before. */
+  after: string | undefined;
+  /** Whether the tables are read again until it ends, and none is released. */
+  keepsLocks?: boolean;
+  signal: AbortSignal;
+}
+
 const VERSION_MIN = 14;
 /** The time that the first batch's snapshot must follow. */
 const BEFORE_ALL = "0001-01-01T00:00:00Z";
@@ -87,17 +96,11 @@ const LOCKS_SHARE_MAX = 0.5;
 /**
  * Opens one snapshot over several connections, with each table locked before
  * it is taken: TRUNCATE and table rewrites ignore snapshots, and a table could
- * be swapped for another while it is read. The locks block no writer. `after`
- * is the snapshot time of the batch before.
+ * be swapped for another while it is read. The locks block no writer.
  */
 export async function openSnapshot(
   context: SnapshotContext,
-  options: {
-    after: string | undefined;
-    /** Whether the tables are read again until it ends, and none is released. */
-    keepsLocks?: boolean;
-    signal: AbortSignal;
-  },
+  options: SnapshotOptions,
 ): Promise<Snapshot> {
   const settings = context.config.source;
   if (settings === undefined) throw new ConfigError(["SOURCE_URL is missing"]);
@@ -118,12 +121,9 @@ export async function openSnapshot(
 
 async function openWith(
   connections: Connections,
-  options: {
+  options: SnapshotOptions & {
     context: SnapshotContext;
     settings: PostgresSettings;
-    after: string | undefined;
-    keepsLocks?: boolean;
-    signal: AbortSignal;
   },
 ): Promise<Snapshot> {
   const { context, context: { config, log }, signal } = options;
@@ -172,19 +172,28 @@ async function openWith(
     signal: gaveWay,
     use: (work, table) => pool.use(work, table),
     useSecond: async (work) => await second?.use(work),
-    endAndUse: async (work) => {
-      await connections[Symbol.asyncDispose]();
-      await using later = connections.another();
-      const { connect, end } = later;
-      const open = () => openOnServer({ connect, end, guest }, found.server);
-      const opened = await open();
-      return opened &&
-        await new SecondConnection(opened, { guest, reopen: open, end })
-          .use(work);
-    },
+    endAndUse: (work) => endAndUse(connections, { guest, found, work }),
     release: (table) => pool.release(table),
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
+}
+
+/** Ends connections, and runs work over a later one to the same server. */
+async function endAndUse<Result>(
+  connections: Connections,
+  { guest, found: { server }, work }: {
+    guest: Guest;
+    found: { server: string };
+    work: (client: pg.Client) => Promise<Result>;
+  },
+): Promise<Result | undefined> {
+  await connections[Symbol.asyncDispose]();
+  await using later = connections.another();
+  const { connect, end } = later;
+  const reopen = () => openOnServer({ connect, end, guest }, server);
+  const opened = await reopen();
+  if (opened === undefined) return undefined;
+  return await new SecondConnection(opened, { guest, reopen, end }).use(work);
 }
 
 /** Finds the tables, and how to be a guest of this source. */
